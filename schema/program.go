@@ -1,0 +1,105 @@
+package schema
+
+// Program is a checked schema compiled to the rewrite operators of the Zanzibar
+// paper (section 2.3), on integers. It is immutable and safe for concurrent use.
+//
+// A slot is one relation or permission of one type; the evaluator's unit of
+// work is a slot and an object. Expressions are trees in one flat array.
+type Program struct {
+	Types []Type
+	Slots []Slot
+	Nodes []Node
+
+	typeByName   map[string]int32
+	typeByNumber map[uint16]int32
+	slotByName   map[slotName]int32
+	slotByNumber map[slotNumber]int32
+	kindByNumber map[slotNumber]int32
+	reach        [][]uint64 // by slot: the set of kinds it can answer yes for
+}
+
+type slotName struct {
+	typ  int32
+	name string
+}
+
+type slotNumber struct{ typ, relation uint16 }
+
+// Type is one definition.
+type Type struct {
+	Name   string
+	Number uint16
+	// FirstSlot and SlotCount give the type's run in Program.Slots, in the
+	// order of the text.
+	FirstSlot, SlotCount int32
+}
+
+// Slot is a relation or permission.
+type Slot struct {
+	Type       int32 // index in Program.Types
+	Name       string
+	Number     uint16
+	Permission bool
+	Root       int32 // index in Program.Nodes
+	// Direct lists the kinds of subject a relation may store, in the order of
+	// their numbers; empty for permissions.
+	Direct []Direct
+}
+
+// Direct is one kind of subject that a relation may store.
+type Direct struct {
+	// SubjectType and SubjectRelation are the numbers as stored; the relation
+	// is 0 for the object itself, 1 for the wildcard.
+	SubjectType, SubjectRelation uint16
+	// Slot evaluates a userset subject; -1 for objects and wildcards.
+	Slot int32
+}
+
+// Operator is what a node does.
+type Operator uint8
+
+// The operators of a program.
+const (
+	// This is the stored tuples of the relation, usersets expanded.
+	This Operator = iota
+	// ComputedUserset evaluates another slot at the same object.
+	ComputedUserset
+	// TupleToUserset evaluates a slot at each object that Tupleset stores.
+	TupleToUserset
+	// UnionOf is yes if any operand is.
+	UnionOf
+	// IntersectionOf is yes if every operand is.
+	IntersectionOf
+	// ExclusionOf is yes if the first operand is and the second is not.
+	ExclusionOf
+	// Nothing is no (the language's nil).
+	Nothing
+)
+
+// Node is one operation of an expression.
+type Node struct {
+	Op Operator
+	// Slot is the target of ComputedUserset and the tupleset of TupleToUserset.
+	Slot int32
+	// Operands are the nodes of the set operators, in the order of the text
+	// for Expand; Cheap lists the same, cheapest first, for Check (the first
+	// operand of an exclusion stays first).
+	Operands []int32
+	Cheap    []int32
+	// Arrows are the targets of TupleToUserset for each kind of object that the tupleset
+	// stores; kinds whose type lacks the target are left out.
+	Arrows []ArrowTarget
+}
+
+// ArrowTarget is what a TupleToUserset evaluates for subjects of one kind.
+type ArrowTarget struct {
+	SubjectType, SubjectRelation uint16 // as stored in the tupleset
+	Slot                         int32
+}
+
+// Numbering gives the numbers that the store keeps for names: types, and
+// relations within a type. Relation numbers 0 and 1 are reserved.
+type Numbering interface {
+	TypeNumber(typeName string) (uint16, bool)
+	RelationNumber(typeName, relation string) (uint16, bool)
+}
