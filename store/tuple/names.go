@@ -108,6 +108,18 @@ func (n *Names) Intern(typeName string, relations []string) (*Names, []Interned,
 	return next, gained, nil
 }
 
+// ShapeText spells a shape: repository#maintainer@team#member, document#viewer@user:*.
+func (n *Names) ShapeText(s Shape) string {
+	text := n.TypeName(s.Type) + "#" + n.RelationName(s.Type, s.Relation) + "@" + n.TypeName(s.Subject.Type)
+	switch s.Subject.Relation {
+	case Self:
+		return text
+	case Wildcard:
+		return text + ":" + WildcardID
+	}
+	return text + "#" + n.RelationName(s.Subject.Type, s.Subject.Relation)
+}
+
 // Named spells t with names.
 func (n *Names) Named(t Tuple) Named {
 	return Named{

@@ -1,0 +1,244 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// Result is what a command came to.
+type Result struct {
+	// Revision is the command's place in the log.
+	Revision uint64
+	// Err says why the command changed nothing: one of this package's errors.
+	Err error
+	// Deleted is how many tuples a DeleteByFilter deleted.
+	Deleted int
+	// Complete says that a DeleteByFilter left no tuple that it selects.
+	Complete bool
+}
+
+// Apply applies commands of the log in order, each at its index as its
+// revision, and returns a Result for each. All of them become visible at once.
+//
+// The same commands give the same bytes on every replica (S2). A command that
+// cannot be done fails alone, in its Result. An error means that this replica
+// cannot go on: the disk failed, or the log is of a newer version.
+func (s *Store) Apply(indexes []uint64, commands [][]byte) ([]any, error) {
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	b := newBatch(s)
+	defer b.close()
+	results := make([]any, len(commands))
+	for i, data := range commands {
+		result, err := b.apply(indexes[i], data)
+		if err != nil {
+			return nil, fmt.Errorf("applying revision %d: %w", indexes[i], err)
+		}
+		results[i] = result
+	}
+	if err := b.commit(); err != nil {
+		return nil, fmt.Errorf("committing revision %d: %w", s.state.applied, err)
+	}
+	return results, nil
+}
+
+// batch gathers the effects of some commands until they are committed.
+type batch struct {
+	store *Store
+	state *state
+	db    *database
+	// writes goes to disk as one.
+	writes *pebble.Batch
+	// committed reads what was committed before this batch.
+	committed *iterator
+	// staged has the tuples that this batch has read or changed, by their
+	// forward keys without revision; undo restores it when a command fails.
+	staged map[string]version
+	undo   []undone
+	// dirty are the shapes whose counters changed, dirtyOrder in what order.
+	dirty      map[tuple.Shape]bool
+	dirtyOrder []tuple.Shape
+	// changes are those of the command at hand.
+	changes []change
+	key     []byte
+	value   []byte
+}
+
+// version is the newest version of a tuple; the zero version is none.
+type version struct {
+	revision uint64
+	live     bool
+	// namedBy is the revision of this batch's last command that names the tuple.
+	namedBy uint64
+}
+
+type undone struct {
+	key string
+	was version
+}
+
+func newBatch(s *Store) *batch {
+	return &batch{
+		store:  s,
+		state:  s.state,
+		db:     s.current.Load().db,
+		writes: s.current.Load().db.NewBatch(),
+		staged: make(map[string]version),
+		dirty:  make(map[tuple.Shape]bool),
+	}
+}
+
+// apply does one command. Its second result is for what no replica survives.
+func (b *batch) apply(revision uint64, data []byte) (Result, error) {
+	if revision <= b.state.applied {
+		return Result{}, fmt.Errorf("revision %d came after %d", revision, b.state.applied)
+	}
+	command, err := Decode(data)
+	if errors.Is(err, ErrCommandVersion) {
+		return Result{}, err
+	}
+	b.state.applied = revision
+	result := Result{Revision: revision}
+	if err != nil {
+		result.Err = err
+		return result, nil
+	}
+	switch c := command.(type) {
+	case Write:
+		err = b.write(revision, c)
+	case DeleteByFilter:
+		err = b.deleteByFilter(revision, c, &result)
+	case WriteSchema:
+		err = b.writeSchema(revision, c)
+	case AdvanceHorizon:
+		err = b.advanceHorizon(c)
+	case Lead:
+		err = b.lead(c)
+	}
+	var refused refusal
+	if errors.As(err, &refused) {
+		result.Err, err = refused.error, nil
+	}
+	return result, err
+}
+
+// refusal wraps an error that fails one command and nothing else.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+func refuse(err error) error { return refusal{err} }
+
+// commit writes the batch and shows it to readers.
+func (b *batch) commit() error {
+	for _, shape := range b.dirtyOrder {
+		value := binary.BigEndian.AppendUint64(nil, b.state.counters[shape])
+		if err := b.writes.Set(counterKey(shape), value, nil); err != nil {
+			return err
+		}
+	}
+	applied := binary.BigEndian.AppendUint64(nil, b.state.applied)
+	if err := b.writes.Set(metaApplied, applied, nil); err != nil {
+		return err
+	}
+	// Not synced: the raft log has the commands until the state is durable.
+	if err := b.writes.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	b.store.current.Store(b.state.view(b.db))
+	b.db.iterators.retire(b.state.applied)
+	return nil
+}
+
+// flush commits what the batch has so far, so that the command at revision can
+// search it. It must not depend on where batches begin, which differs between
+// replicas (S2): after it, everything below revision is committed.
+func (b *batch) flush(revision uint64) error {
+	if b.writes.Empty() {
+		return nil
+	}
+	b.state.applied = revision - 1
+	if err := b.commit(); err != nil {
+		return err
+	}
+	b.state.applied = revision
+	b.close()
+	b.writes = b.db.NewBatch()
+	b.dirtyOrder = b.dirtyOrder[:0]
+	clear(b.dirty)
+	clear(b.staged)
+	return nil
+}
+
+// close lets go of what the batch reads and writes through.
+func (b *batch) close() {
+	if b.committed != nil {
+		_ = b.committed.Close()
+		b.committed = nil
+	}
+	_ = b.writes.Close()
+}
+
+// reads returns an iterator over what was committed.
+func (b *batch) reads() (*iterator, error) {
+	if b.committed == nil {
+		it, err := b.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
+		if err != nil {
+			return nil, err
+		}
+		b.committed = &iterator{Iterator: it}
+	}
+	return b.committed, nil
+}
+
+// current returns the newest version of a tuple.
+func (b *batch) current(key []byte) (version, error) {
+	if v, ok := b.staged[string(key)]; ok {
+		return v, nil
+	}
+	it, err := b.reads()
+	if err != nil {
+		return version{}, err
+	}
+	it.key = append(it.key[:0], key...)
+	if !it.seekPrefix(splitKey(key)) || string(withoutRevision(it.Key())) != string(key) {
+		return version{}, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	return version{revision: decodeRevision(it.Key()), live: isLive(value)}, err
+}
+
+// stage remembers the new version of a tuple and how to take it back.
+func (b *batch) stage(key []byte, v version) {
+	k := string(key)
+	b.undo = append(b.undo, undone{k, b.staged[k]})
+	b.staged[k] = v
+}
+
+// rollback forgets what the command at hand staged.
+func (b *batch) rollback() {
+	for i := len(b.undo) - 1; i >= 0; i-- {
+		if u := b.undo[i]; u.was == (version{}) {
+			delete(b.staged, u.key)
+		} else {
+			b.staged[u.key] = u.was
+		}
+	}
+}
+
+// lead takes the cluster's id from the first command of its kind.
+func (b *batch) lead(c Lead) error {
+	if b.state.named {
+		return nil
+	}
+	b.state.clusterID, b.state.named = c.ClusterID, true
+	return b.writes.Set(metaCluster, c.ClusterID[:], nil)
+}

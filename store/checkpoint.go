@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Checkpoint makes the state durable and writes a copy of it into the new
+// directory dir, by hard links where it can. When it returns, the copy and the
+// live state both have every command up to atLeast on disk; they may be ahead.
+// The apply goes on meanwhile.
+func (s *Store) Checkpoint(ctx context.Context, dir string, atLeast uint64) error {
+	v := s.acquireView()
+	if v == nil {
+		return ErrClosed
+	}
+	defer v.db.release()
+	if v.applied < atLeast {
+		return &NotAppliedError{Revision: atLeast, Applied: v.applied}
+	}
+	if err := s.makeDurable(ctx, v.db); err != nil {
+		return fmt.Errorf("making revision %d durable: %w", v.applied, err)
+	}
+	if err := v.db.Checkpoint(dir); err != nil {
+		return fmt.Errorf("writing a checkpoint of revision %d: %w", v.applied, err)
+	}
+	return nil
+}
+
+// makeDurable flushes the memtables: the database has no write-ahead log, so
+// what is flushed is what a crash leaves.
+func (s *Store) makeDurable(ctx context.Context, db *database) error {
+	flushed, err := db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Durable returns the newest revision that a crash would leave.
+func (s *Store) Durable() (revision uint64, err error) {
+	v := s.acquireView()
+	if v == nil {
+		return 0, ErrClosed
+	}
+	defer v.db.release()
+	it, err := v.db.NewIter(&pebble.IterOptions{OnlyReadGuaranteedDurable: true})
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if closeErr := it.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	if !it.SeekGE(metaApplied) || string(it.Key()) != string(metaApplied) {
+		return 0, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return 0, err
+	}
+	return decodeUint64(metaApplied, value)
+}
+
+// Restore replaces the state by the checkpoint in dir. The copy is made beside
+// the present database and becomes the store's by moving the marker, in one
+// step: a crash leaves the old or the new, whole. Snapshots that are open keep
+// what they show.
+func (s *Store) Restore(dir string) error {
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	fs := s.options.FS
+	name := directoryName(s.serial + 1)
+	target := fs.PathJoin(s.options.Dir, name)
+	if err := fs.RemoveAll(target); err != nil {
+		return fmt.Errorf("restoring: %w", err)
+	}
+	if err := copyDatabase(fs, dir, target); err != nil {
+		return fmt.Errorf("restoring: %w", err)
+	}
+	db, err := openDatabase(s.options, target)
+	if err != nil {
+		return fmt.Errorf("restoring: %w", err)
+	}
+	st, err := loadState(db)
+	if err != nil {
+		db.release()
+		return fmt.Errorf("restoring: reading the state: %w", err)
+	}
+	if err := s.marker.Move(name); err != nil {
+		db.release()
+		return fmt.Errorf("restoring: marking the state database: %w", err)
+	}
+	old := s.current.Load().db
+	s.serial++
+	s.install(db, st)
+	old.obsolete.Store(true)
+	old.release()
+	return nil
+}
+
+// copyDatabase links or copies a database's directory and syncs the result.
+func copyDatabase(fs vfs.FS, from, to string) error {
+	if err := mkdir(fs, to); err != nil {
+		return err
+	}
+	list, err := fs.List(from)
+	if err != nil {
+		return err
+	}
+	for _, entry := range list {
+		if err := copyFile(fs, fs.PathJoin(from, entry), fs.PathJoin(to, entry)); err != nil {
+			return fmt.Errorf("copying %s: %w", entry, err)
+		}
+	}
+	return syncDir(fs, to)
+}
+
+// copyFile links what Pebble never changes and copies the rest.
+func copyFile(fs vfs.FS, from, to string) error {
+	if strings.HasSuffix(from, ".sst") || strings.HasSuffix(from, ".blob") {
+		return vfs.LinkOrCopy(fs, from, to)
+	}
+	return vfs.Copy(fs, from, to)
+}

@@ -1,0 +1,322 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// Command is what a proposer writes into the log and every replica applies:
+// Write, DeleteByFilter, WriteSchema, AdvanceHorizon or Lead.
+//
+// Each carries UnixMillis, the proposer's clock in milliseconds since 1970:
+// the apply has no clock of its own (DESIGN invariant 2).
+type Command interface {
+	kind() commandKind
+	append(dst []byte) []byte
+}
+
+// Op is what an update does to its tuple.
+type Op byte
+
+// The operations of a Write.
+const (
+	// Touch makes sure that the tuple is there.
+	Touch Op = 1
+	// Create adds the tuple and fails the whole command if it is there.
+	Create Op = 2
+	// Delete makes sure that the tuple is not there.
+	Delete Op = 3
+)
+
+// Update is one operation on one tuple.
+type Update struct {
+	Op    Op
+	Tuple tuple.Tuple
+}
+
+// Precondition must hold when the command is applied, or nothing of it is done.
+type Precondition struct {
+	Filter tuple.Filter
+	// MustMatch asks for at least one tuple that the filter selects; unset, for none.
+	MustMatch bool
+}
+
+// Write changes tuples, all or nothing. A tuple may occur once.
+type Write struct {
+	UnixMillis    int64
+	Updates       []Update
+	Preconditions []Precondition
+}
+
+// DeleteByFilter deletes the tuples that Filter selects when it is applied.
+//
+// The proposer looks them up, at ReadAt, and lists them, so that the apply need
+// not search: it adds what the changelog says was written since.
+type DeleteByFilter struct {
+	UnixMillis    int64
+	Filter        tuple.Filter
+	Preconditions []Precondition
+	// ReadAt is the revision at which Tuples was read, above the horizon.
+	ReadAt uint64
+	Tuples []tuple.Tuple
+	// More says that the filter selects more tuples than are listed.
+	More bool
+	// Limit is the most tuples to delete. If there are more, AllowPartial
+	// decides between deleting Limit of them and failing with *TooManyError.
+	Limit        int
+	AllowPartial bool
+}
+
+// WriteSchema replaces the schema, unless stored tuples would be stranded.
+type WriteSchema struct {
+	UnixMillis int64
+	// Text is kept and given back; the store does not read it.
+	Text string
+	// Definitions says what of Text the store must know.
+	Definitions []Definition
+}
+
+// Definition is one type of a schema: its relations and permissions, and the
+// kinds of subject that each relation may hold.
+type Definition struct {
+	Type      string
+	Relations []string
+	Allowed   []Allowed
+}
+
+// Allowed is one kind of subject that a relation may hold.
+type Allowed struct {
+	Relation        string
+	SubjectType     string
+	SubjectRelation string
+	Wildcard        bool
+}
+
+// AdvanceHorizon forgets the versions that only revisions below Revision can see.
+type AdvanceHorizon struct {
+	UnixMillis int64
+	Revision   uint64
+}
+
+// Lead opens a term of leadership. The first one names the cluster.
+type Lead struct {
+	UnixMillis int64
+	ClusterID  [16]byte
+}
+
+type commandKind byte
+
+const (
+	kindWrite          commandKind = 1
+	kindDeleteByFilter commandKind = 2
+	kindWriteSchema    commandKind = 3
+	kindAdvanceHorizon commandKind = 4
+	kindLead           commandKind = 5
+)
+
+// commandVersion is the first byte of every command.
+const commandVersion = 1
+
+// Encode returns the command as the log keeps it: version, kind, store, the
+// proposer's clock, and the command's own parts.
+func Encode(c Command) []byte {
+	dst := []byte{commandVersion, byte(c.kind())}
+	dst = appendUvarint(dst, uint64(storeID))
+	return c.append(dst)
+}
+
+// Decode reads what Encode wrote. Byte slices of the result point into data.
+// It fails with ErrCommandVersion for a version that this build does not know
+// and with ErrBadCommand for anything else.
+func Decode(data []byte) (Command, error) {
+	r := &reader{rest: data}
+	if v := r.byte(); v != commandVersion && !r.bad {
+		return nil, fmt.Errorf("%w: %d, this build knows %d", ErrCommandVersion, v, commandVersion)
+	}
+	kind := commandKind(r.byte())
+	if r.uvarint() != uint64(storeID) {
+		r.fail()
+	}
+	var c Command
+	switch kind {
+	case kindWrite:
+		c = readWrite(r)
+	case kindDeleteByFilter:
+		c = readDeleteByFilter(r)
+	case kindWriteSchema:
+		c = readWriteSchema(r)
+	case kindAdvanceHorizon:
+		c = AdvanceHorizon{UnixMillis: int64(r.uvarint()), Revision: r.uvarint()}
+	case kindLead:
+		c = Lead{UnixMillis: int64(r.uvarint()), ClusterID: [16]byte(r.fixed(16))}
+	default:
+		r.fail()
+	}
+	if !r.done() {
+		return nil, ErrBadCommand
+	}
+	return c, nil
+}
+
+func (Write) kind() commandKind          { return kindWrite }
+func (DeleteByFilter) kind() commandKind { return kindDeleteByFilter }
+func (WriteSchema) kind() commandKind    { return kindWriteSchema }
+func (AdvanceHorizon) kind() commandKind { return kindAdvanceHorizon }
+func (Lead) kind() commandKind           { return kindLead }
+
+func (c Write) append(dst []byte) []byte {
+	dst = appendUvarint(dst, uint64(c.UnixMillis))
+	dst = appendPreconditions(dst, c.Preconditions)
+	dst = appendUvarint(dst, uint64(len(c.Updates)))
+	for _, u := range c.Updates {
+		dst = appendTuple(append(dst, byte(u.Op)), u.Tuple)
+	}
+	return dst
+}
+
+func readWrite(r *reader) Write {
+	c := Write{UnixMillis: int64(r.uvarint()), Preconditions: readPreconditions(r)}
+	c.Updates = make([]Update, r.count(1+minTupleWireBytes))
+	for i := range c.Updates {
+		op := Op(r.byte())
+		if op < Touch || op > Delete {
+			r.fail()
+		}
+		c.Updates[i] = Update{Op: op, Tuple: r.tuple()}
+	}
+	return c
+}
+
+func (c DeleteByFilter) append(dst []byte) []byte {
+	dst = appendUvarint(dst, uint64(c.UnixMillis))
+	dst = appendFilter(dst, c.Filter)
+	dst = appendPreconditions(dst, c.Preconditions)
+	dst = appendUvarint(dst, c.ReadAt)
+	dst = appendUvarint(dst, uint64(len(c.Tuples)))
+	for _, t := range c.Tuples {
+		dst = appendTuple(dst, t)
+	}
+	dst = appendBool(dst, c.More)
+	dst = appendUvarint(dst, uint64(c.Limit))
+	return appendBool(dst, c.AllowPartial)
+}
+
+func readDeleteByFilter(r *reader) DeleteByFilter {
+	c := DeleteByFilter{UnixMillis: int64(r.uvarint()), Filter: readFilter(r)}
+	c.Preconditions = readPreconditions(r)
+	c.ReadAt = r.uvarint()
+	c.Tuples = make([]tuple.Tuple, r.count(minTupleWireBytes))
+	for i := range c.Tuples {
+		c.Tuples[i] = r.tuple()
+	}
+	c.More = r.bool()
+	c.Limit = int(r.uvarint())
+	if c.Limit < 0 {
+		r.fail()
+	}
+	c.AllowPartial = r.bool()
+	return c
+}
+
+func (c WriteSchema) append(dst []byte) []byte {
+	dst = appendUvarint(dst, uint64(c.UnixMillis))
+	return appendSchemaBody(dst, c)
+}
+
+func readWriteSchema(r *reader) WriteSchema {
+	millis := int64(r.uvarint())
+	c := readSchemaBody(r)
+	c.UnixMillis = millis
+	return c
+}
+
+// appendSchemaBody appends a schema without its clock: the stored record too
+// has this form, so that equal schemas have equal bytes.
+func appendSchemaBody(dst []byte, c WriteSchema) []byte {
+	dst = appendBytes(dst, c.Text)
+	dst = appendUvarint(dst, uint64(len(c.Definitions)))
+	for _, d := range c.Definitions {
+		dst = appendBytes(dst, d.Type)
+		dst = appendUvarint(dst, uint64(len(d.Relations)))
+		for _, name := range d.Relations {
+			dst = appendBytes(dst, name)
+		}
+		dst = appendUvarint(dst, uint64(len(d.Allowed)))
+		for _, a := range d.Allowed {
+			dst = appendBytes(dst, a.Relation)
+			dst = appendBytes(dst, a.SubjectType)
+			dst = appendBytes(dst, a.SubjectRelation)
+			dst = appendBool(dst, a.Wildcard)
+		}
+	}
+	return dst
+}
+
+func readSchemaBody(r *reader) WriteSchema {
+	c := WriteSchema{Text: string(r.bytes())}
+	c.Definitions = make([]Definition, r.count(3))
+	for i := range c.Definitions {
+		d := &c.Definitions[i]
+		d.Type = string(r.bytes())
+		d.Relations = make([]string, r.count(1))
+		for j := range d.Relations {
+			d.Relations[j] = string(r.bytes())
+		}
+		d.Allowed = make([]Allowed, r.count(4))
+		for j := range d.Allowed {
+			d.Allowed[j] = Allowed{
+				Relation:        string(r.bytes()),
+				SubjectType:     string(r.bytes()),
+				SubjectRelation: string(r.bytes()),
+				Wildcard:        r.bool(),
+			}
+		}
+	}
+	return c
+}
+
+func (c AdvanceHorizon) append(dst []byte) []byte {
+	return appendUvarint(appendUvarint(dst, uint64(c.UnixMillis)), c.Revision)
+}
+
+func (c Lead) append(dst []byte) []byte {
+	return append(appendUvarint(dst, uint64(c.UnixMillis)), c.ClusterID[:]...)
+}
+
+func appendPreconditions(dst []byte, list []Precondition) []byte {
+	dst = appendUvarint(dst, uint64(len(list)))
+	for _, p := range list {
+		dst = appendBool(appendFilter(dst, p.Filter), p.MustMatch)
+	}
+	return dst
+}
+
+func readPreconditions(r *reader) []Precondition {
+	list := make([]Precondition, r.count(8))
+	for i := range list {
+		list[i] = Precondition{Filter: readFilter(r), MustMatch: r.bool()}
+	}
+	return list
+}
+
+func appendFilter(dst []byte, f tuple.Filter) []byte {
+	for _, part := range []string{
+		f.ObjectType, f.ObjectID, f.Relation, f.SubjectType, f.SubjectID, f.SubjectRelation,
+	} {
+		dst = appendBytes(dst, part)
+	}
+	return appendBool(dst, f.MatchSubjectRelation)
+}
+
+func readFilter(r *reader) tuple.Filter {
+	return tuple.Filter{
+		ObjectType:           string(r.bytes()),
+		ObjectID:             string(r.bytes()),
+		Relation:             string(r.bytes()),
+		SubjectType:          string(r.bytes()),
+		SubjectID:            string(r.bytes()),
+		SubjectRelation:      string(r.bytes()),
+		MatchSubjectRelation: r.bool(),
+	}
+}

@@ -1,0 +1,53 @@
+// Package store keeps tuples at revisions on Pebble (DESIGN section 4).
+//
+// The picture to have in mind: a log of commands goes in at one end, and every
+// revision that the log ever made, back to a horizon, can be read at the other.
+//
+//	log entry ──▶ Apply ──▶ one Pebble batch ─────────────▶ view ──▶ Snapshot(R)
+//	              decode    forward + reverse versions      (what     Contains
+//	              check     counters, names, schema          readers  Subjects
+//	                        changelog, applied index         see)     Read
+//
+// A revision is the index of the command in the log. The database keeps no log
+// of its own and is never synced: after a crash it is a prefix of what was
+// applied, and the raft log has the rest.
+//
+// # Keys
+//
+// The first byte is a tag; numbers are big-endian; "store" is always 1.
+//
+//	meta       01 'f'|'a'|'c'|'h'                       format, applied, cluster id, horizon
+//	name       02 store:4 type:2 relation:2             ▸ name (relation 0: of the type)
+//	schema     03 store:4 ^revision:8                   ▸ version:1, text, definitions
+//	counter    04 store:4 type:2 relation:2 type:2 relation:2 ▸ live tuples:8
+//	changelog  05 revision:8                            ▸ version:1, clock, changes
+//	forward    10 store:4 │ type:2 object 00 relation:2 │ type:2 relation:2 subject 00 │ ^revision:8
+//	reverse    11 store:4 │ type:2 subject 00 relation:2 │ type:2 relation:2 object 00 │ ^revision:8
+//	           └──────────── prefix (Pebble's Split) ───┘
+//
+// Both tuple keys have one shape, a first half and a second half. The bloom
+// filters are built on prefixes: one look into a filter says that an object has
+// no tuple of a relation at all, which is what most look-ups of a check find.
+// Value: empty for a live version, one zero byte for a deletion.
+//
+// # Invariants
+//
+//	S1  A version is a key of its own and is never overwritten. The newest
+//	    version at or below R decides what a reader at R sees.
+//	S2  Apply is a function of the log: no clock, no randomness, no map order,
+//	    and not where its batches begin. Equal logs give equal bytes (Checksum).
+//	S3  What a command changes (versions in both directions, counters,
+//	    changelog, applied index) is in one Pebble batch: all or nothing.
+//	S4  Tuples that the schema does not allow are never stored: Apply checks
+//	    shapes at the command's own revision, and a schema that would strand
+//	    tuples is refused by the counters.
+//	S5  No reader at R sees the removals of a horizon above R: the horizon is
+//	    raised before they are committed, and checked after an iterator was made.
+//	S6  A command's cost is bounded by what it carries, not by what is stored:
+//	    preconditions are answered by counters or exact key ranges, and a
+//	    DeleteByFilter brings the tuples that it deletes.
+//
+// It knows type and relation ids, not the schema language. Read next: keys.go,
+// apply.go, then snapshot.go; package raft drives Apply, package rewrite reads
+// snapshots.
+package store

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// span is a run of keys that holds tuples which a filter selects.
+type span struct {
+	begin []byte // all keys of the run begin with this
+	// shapes is what the filter selects of a run that holds other tuples too;
+	// nil if it selects them all.
+	shapes map[tuple.Shape]bool
+}
+
+// spans plans how to read what a filter selects: runs in key order that do not
+// overlap. With an object id, or a subject id, every run is exact; with neither
+// it is a type's whole run, of whichever side the filter names.
+func spans(f tuple.Filter, names *tuple.Names, shapes []tuple.Shape) []span {
+	var selected []tuple.Shape
+	for _, s := range shapes {
+		if f.MatchesShape(names, s) {
+			selected = append(selected, s)
+		}
+	}
+	switch {
+	case f.ObjectID != "":
+		return objectSpans(f, selected)
+	case f.SubjectID != "":
+		return subjectSpans(f, selected)
+	case f.ObjectType == "" && f.SubjectType != "":
+		return typeSpans(tagReverse, selected, func(s tuple.Shape) tuple.TypeID { return s.Subject.Type })
+	}
+	return typeSpans(tagForward, selected, func(s tuple.Shape) tuple.TypeID { return s.Type })
+}
+
+func objectSpans(f tuple.Filter, selected []tuple.Shape) []span {
+	list := make([]span, 0, len(selected))
+	for _, s := range selected {
+		kind := tuple.Kind{Type: s.Type, Relation: s.Relation}
+		begin := appendKind(appendPrefix(nil, tagForward, side{kind, []byte(f.ObjectID)}), s.Subject)
+		if f.SubjectID != "" {
+			begin = append(append(begin, f.SubjectID...), 0)
+		}
+		list = append(list, span{begin: begin})
+	}
+	return list
+}
+
+func subjectSpans(f tuple.Filter, selected []tuple.Shape) []span {
+	list := make([]span, 0, len(selected))
+	for _, s := range selected {
+		begin := appendPrefix(nil, tagReverse, side{s.Subject, []byte(f.SubjectID)})
+		list = append(list, span{begin: appendKind(begin, tuple.Kind{Type: s.Type, Relation: s.Relation})})
+	}
+	slices.SortFunc(list, func(a, b span) int { return bytes.Compare(a.begin, b.begin) })
+	return list
+}
+
+func typeSpans(tag byte, selected []tuple.Shape, typeOf func(tuple.Shape) tuple.TypeID) []span {
+	slices.SortStableFunc(selected, func(a, b tuple.Shape) int { return cmp.Compare(typeOf(a), typeOf(b)) })
+	var list []span
+	var last tuple.TypeID
+	for _, s := range selected {
+		if t := typeOf(s); t != last {
+			last = t
+			list = append(list, span{begin: appendType(nil, tag, t), shapes: make(map[tuple.Shape]bool)})
+		}
+		list[len(list)-1].shapes[s] = true
+	}
+	return list
+}
+
+// contextCheckInterval is how many tuples are read between looks at the context.
+const contextCheckInterval = 1024
+
+// visitSpans calls visit for each live tuple of the spans at a revision, from
+// the key `from` on (nil: the first), until it returns false. The tuple's ids
+// are valid during the call.
+func visitSpans(ctx context.Context, it *iterator, list []span, revision uint64, from []byte, visit func(key []byte, t tuple.Tuple) bool) error {
+	reads := 0
+	for _, sp := range list {
+		if from != nil && bytes.Compare(from, after(sp.begin)) >= 0 {
+			continue
+		}
+		it.key = append(it.key[:0], sp.begin...)
+		w := walk{it: it, revision: revision}
+		w.bound(len(it.key))
+		if bytes.Compare(from, sp.begin) > 0 {
+			it.key = append(it.key[:0], from...)
+		}
+		ok := w.seek()
+		for ok {
+			if reads++; reads%contextCheckInterval == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			k, _ := decodeTupleKey(it.Key())
+			t := k.tuple()
+			switch {
+			case sp.shapes != nil && !sp.shapes[t.Shape()]:
+				// Past all tuples of this object, relation and kind.
+				group := it.Key()[:splitKey(it.Key())+kindBytes]
+				it.key = append(it.key[:0], after(group)...)
+				ok = w.seek()
+			case !visit(it.Key(), t):
+				return nil
+			default:
+				ok = w.next()
+			}
+		}
+		if w.err != nil {
+			return w.err
+		}
+	}
+	return nil
+}
+
+// Read returns the tuples that a filter selects, in a fixed order, at most
+// limit of them, and a cursor that continues after the last one at the same
+// revision; nil at the end. A cursor of another filter gives ErrBadCursor.
+func (n *Snapshot) Read(ctx context.Context, f tuple.Filter, cursor []byte, limit int) (tuples []tuple.Tuple, next []byte, err error) {
+	list := spans(f, n.view.names, n.view.shapes)
+	if cursor != nil && !within(list, cursor) {
+		return nil, nil, ErrBadCursor
+	}
+	it, err := n.iterator()
+	if err != nil {
+		return nil, nil, err
+	}
+	var last []byte
+	err = visitSpans(ctx, it, list, n.revision, cursor, func(key []byte, t tuple.Tuple) bool {
+		if len(tuples) == limit {
+			next = last
+			return false
+		}
+		tuples = append(tuples, t.Clone())
+		if len(tuples) == limit {
+			// The cursor is the smallest key past the last tuple.
+			last = append(bytes.Clone(key[:len(key)-revisionBytes-1]), pastNUL)
+		}
+		return true
+	})
+	return tuples, next, err
+}
+
+// within reports whether a cursor lies in or between the spans.
+func within(list []span, cursor []byte) bool {
+	return len(list) > 0 && bytes.Compare(cursor, list[0].begin) >= 0 &&
+		bytes.Compare(cursor, after(list[len(list)-1].begin)) <= 0
+}

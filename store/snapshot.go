@@ -1,0 +1,168 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// Snapshot is the tuples and the schema at one revision. It is for one
+// goroutine, and must be closed.
+type Snapshot struct {
+	view     *view
+	store    *Store
+	revision uint64
+	iter     *iterator // made by the first read
+	closed   bool
+}
+
+// Snapshot returns the store at a revision; 0 asks for the newest. It fails with
+// *NotAppliedError or *HorizonError if the revision cannot be read here.
+func (s *Store) Snapshot(revision uint64) (*Snapshot, error) {
+	v := s.acquireView()
+	if v == nil {
+		return nil, ErrClosed
+	}
+	if revision == 0 {
+		revision = v.applied
+	}
+	if revision > v.applied {
+		v.db.release()
+		return nil, &NotAppliedError{Revision: revision, Applied: v.applied}
+	}
+	if horizon := s.horizon.Load(); revision < horizon {
+		v.db.release()
+		return nil, &HorizonError{Revision: revision, Horizon: horizon}
+	}
+	return &Snapshot{view: v, store: s, revision: revision}, nil
+}
+
+// acquireView returns the current view with a reference to its database, or
+// nil if the store is closed.
+func (s *Store) acquireView() *view {
+	for {
+		v := s.current.Load()
+		if v.db.acquire() {
+			return v
+		}
+		if s.current.Load() == v {
+			return nil
+		}
+	}
+}
+
+// Close lets go of what the snapshot holds. A second call does nothing.
+func (n *Snapshot) Close() {
+	if n.closed {
+		return
+	}
+	n.closed = true
+	if n.iter != nil {
+		n.view.db.iterators.put(n.iter)
+	}
+	n.view.db.release()
+}
+
+// Revision returns the revision that the snapshot shows.
+func (n *Snapshot) Revision() uint64 { return n.revision }
+
+// Names returns the interned names. The table may know names that are newer
+// than the revision.
+func (n *Snapshot) Names() *tuple.Names { return n.view.names }
+
+// Schema returns the schema that holds at the revision, or ErrNoSchema.
+func (n *Snapshot) Schema() (Schema, error) {
+	newest := n.view.schema
+	if newest == nil {
+		return Schema{}, ErrNoSchema
+	}
+	if newest.Revision <= n.revision {
+		return *newest, nil
+	}
+	it, err := n.iterator()
+	if err != nil {
+		return Schema{}, err
+	}
+	it.key = append(it.key[:0], schemaKey(n.revision)...)
+	if !it.seek() || !bytes.HasPrefix(it.Key(), it.key[:idsOffset]) {
+		if err := it.Error(); err != nil {
+			return Schema{}, fmt.Errorf("reading the schema: %w", err)
+		}
+		return Schema{}, ErrNoSchema
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return Schema{}, fmt.Errorf("reading the schema: %w", err)
+	}
+	body, err := decodeSchemaRecord(value)
+	if err != nil {
+		return Schema{}, err
+	}
+	return Schema{Revision: decodeRevision(it.Key()), Text: body.Text}, nil
+}
+
+// iterator returns the snapshot's iterator and holds it to the horizon (S5).
+func (n *Snapshot) iterator() (*iterator, error) {
+	if n.iter != nil {
+		return n.iter, nil
+	}
+	it, err := n.view.db.iterator(n.view.applied)
+	if err != nil {
+		return nil, err
+	}
+	if horizon := n.store.horizon.Load(); n.revision < horizon {
+		n.view.db.iterators.put(it)
+		return nil, &HorizonError{Revision: n.revision, Horizon: horizon}
+	}
+	n.iter = it
+	return it, nil
+}
+
+// Contains reports whether object#relation@subject is stored.
+func (n *Snapshot) Contains(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (bool, error) {
+	it, err := n.iterator()
+	if err != nil {
+		return false, err
+	}
+	it.key = appendPrefix(it.key[:0], tagForward, side{tuple.Kind{Type: object.Type, Relation: relation}, object.ID})
+	split := len(it.key)
+	it.key = appendSecond(it.key, subjectSide(subject))
+	end := len(it.key)
+	it.key = appendRevision(it.key, n.revision)
+	if !it.seekPrefix(split) || !bytes.Equal(withoutRevision(it.Key()), it.key[:end]) {
+		return false, it.Error()
+	}
+	value, err := it.ValueAndErr()
+	return err == nil && isLive(value), err
+}
+
+// Subjects resets page and fills it with the ids of the subjects of one kind
+// of object#relation, ascending, above after (nil: from the first), at most limit.
+func (n *Snapshot) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
+	page.Reset()
+	it, err := n.iterator()
+	if err != nil {
+		return err
+	}
+	it.key = appendPrefix(it.key[:0], tagForward, side{tuple.Kind{Type: object.Type, Relation: relation}, object.ID})
+	split := len(it.key)
+	it.key = appendKind(it.key, kind)
+	w := walk{it: it, split: split, revision: n.revision}
+	w.bound(len(it.key))
+	if len(above) > 0 {
+		it.key = append(append(it.key, above...), pastNUL)
+	}
+	for ok := w.seek(); ok; ok = w.next() {
+		if page.Len() == limit {
+			page.More = true
+			return nil
+		}
+		key := it.Key()
+		page.Append(key[split+kindBytes : len(key)-revisionBytes-1])
+	}
+	return w.err
+}
+
+// withoutRevision cuts the revision off a versioned key.
+func withoutRevision(key []byte) []byte { return key[:len(key)-revisionBytes] }

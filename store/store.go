@@ -1,0 +1,188 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// Options say where a store lives.
+type Options struct {
+	// FS is the file system of all its files; vfs.Default for the machine's.
+	FS vfs.FS
+	// Dir is a directory that the store has for itself; it is made if absent.
+	Dir string
+	// CacheBytes bounds the cache of blocks read; 0 is 256 MiB. The memory is
+	// taken as blocks are read, not before.
+	CacheBytes int64
+	// Logger takes what Pebble reports; nil discards it.
+	Logger *slog.Logger
+}
+
+// Store holds tuples at revisions. Readers take a [Snapshot]; the only writer
+// is [Store.Apply]. All methods but Apply and Restore are safe for concurrent
+// use; those two are called by one goroutine at a time.
+type Store struct {
+	options Options
+	marker  *atomicfs.Marker // which directory is the database
+	serial  int              // of that directory
+
+	current atomic.Pointer[view]
+	// horizon is raised before the batch that removes versions is committed,
+	// so that whoever makes an iterator and then finds the horizon at or below
+	// its revision has all of that revision (S5).
+	horizon atomic.Uint64
+
+	// writer guards state and the swap of databases.
+	writer sync.Mutex
+	state  *state
+	closed bool
+}
+
+const (
+	markerName      = "database"
+	defaultCacheMiB = 256
+)
+
+// Open opens the store in o.Dir and removes what a crash left half made.
+func Open(o Options) (*Store, error) {
+	if o.CacheBytes == 0 {
+		o.CacheBytes = defaultCacheMiB << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := mkdir(o.FS, o.Dir); err != nil {
+		return nil, err
+	}
+	marker, name, err := atomicfs.LocateMarker(o.FS, o.Dir, markerName)
+	if err != nil {
+		return nil, fmt.Errorf("finding the state database: %w", err)
+	}
+	s := &Store{options: o, marker: marker}
+	if err := s.openMarked(name); err != nil {
+		_ = marker.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openMarked opens the directory that the marker names, or makes the first.
+func (s *Store) openMarked(name string) error {
+	if name == "" {
+		name = directoryName(1)
+		if err := s.marker.Move(name); err != nil {
+			return fmt.Errorf("marking the state database: %w", err)
+		}
+	}
+	if _, err := fmt.Sscanf(name, directoryPrefix+"%d", &s.serial); err != nil {
+		return fmt.Errorf("%w: the marker names %q", ErrFormat, name)
+	}
+	if err := s.removeOthers(name); err != nil {
+		return err
+	}
+	db, err := openDatabase(s.options, s.options.FS.PathJoin(s.options.Dir, name))
+	if err != nil {
+		return err
+	}
+	st, err := loadState(db)
+	if err != nil {
+		db.release()
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	s.install(db, st)
+	return nil
+}
+
+func (s *Store) install(db *database, st *state) {
+	s.state = st
+	s.horizon.Store(st.horizon)
+	s.current.Store(st.view(db))
+}
+
+const directoryPrefix = "state-"
+
+func directoryName(serial int) string { return fmt.Sprintf(directoryPrefix+"%06d", serial) }
+
+// removeOthers removes databases that the marker does not name: a restore that
+// did not finish, or the one that a restore replaced.
+func (s *Store) removeOthers(name string) error {
+	list, err := s.options.FS.List(s.options.Dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range list {
+		if strings.HasPrefix(entry, directoryPrefix) && entry != name {
+			if err := s.options.FS.RemoveAll(s.options.FS.PathJoin(s.options.Dir, entry)); err != nil {
+				return fmt.Errorf("removing an unfinished database: %w", err)
+			}
+		}
+	}
+	return s.marker.RemoveObsolete()
+}
+
+// Close closes the store and waits for open snapshots to be closed.
+func (s *Store) Close() error {
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.closed = true
+	db := s.current.Load().db
+	db.release()
+	<-db.closed
+	if err := s.marker.Close(); err != nil {
+		return err
+	}
+	return db.closeErr
+}
+
+// Applied returns the newest revision.
+func (s *Store) Applied() uint64 { return s.current.Load().applied }
+
+// Horizon returns the oldest revision that can be read.
+func (s *Store) Horizon() uint64 { return s.horizon.Load() }
+
+// ClusterID returns the id that the first Lead command gave the cluster; ok is
+// false before it.
+func (s *Store) ClusterID() (id [16]byte, ok bool) {
+	v := s.current.Load()
+	return v.clusterID, v.named
+}
+
+// Counters returns the number of live tuples of each shape at the newest
+// revision, and the names to spell them.
+func (s *Store) Counters() (map[tuple.Shape]uint64, *tuple.Names) {
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	return maps.Clone(s.state.counters), s.state.names
+}
+
+// mkdir makes a directory and has it survive a crash.
+func mkdir(fs vfs.FS, dir string) error {
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making %s: %w", dir, err)
+	}
+	return syncDir(fs, fs.PathDir(dir))
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", dir, err)
+	}
+	if err := d.Sync(); err != nil {
+		_ = d.Close()
+		return fmt.Errorf("syncing %s: %w", dir, err)
+	}
+	return d.Close()
+}
