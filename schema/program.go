@@ -15,7 +15,7 @@ type Program struct {
 	slotByName   map[slotName]int32
 	slotByNumber map[slotNumber]int32
 	kindByNumber map[slotNumber]int32
-	reach        [][]uint64 // by slot: the set of kinds it can answer yes for
+	reach        []bitset // by slot: the kinds it can answer yes for
 }
 
 type slotName struct {
@@ -24,6 +24,50 @@ type slotName struct {
 }
 
 type slotNumber struct{ typ, relation uint16 }
+
+// TypeByName returns the index in Types of the type with a name.
+func (p *Program) TypeByName(name string) (typeIndex int32, ok bool) {
+	typeIndex, ok = p.typeByName[name]
+	return typeIndex, ok
+}
+
+// TypeByNumber returns the index in Types of the type with a number.
+func (p *Program) TypeByNumber(number uint16) (typeIndex int32, ok bool) {
+	typeIndex, ok = p.typeByNumber[number]
+	return typeIndex, ok
+}
+
+// Slot returns the index in Slots of a relation or permission, by its type's
+// index and its name.
+func (p *Program) Slot(typeIndex int32, name string) (slot int32, ok bool) {
+	slot, ok = p.slotByName[slotName{typeIndex, name}]
+	return slot, ok
+}
+
+// SlotByNumber returns the index in Slots of a relation or permission, by the
+// numbers of its type and itself.
+func (p *Program) SlotByNumber(typeNumber, relationNumber uint16) (slot int32, ok bool) {
+	slot, ok = p.slotByNumber[slotNumber{typeNumber, relationNumber}]
+	return slot, ok
+}
+
+// Kind returns the index of a kind of subject, for [Program.ReachesKind]; it
+// is not ok if the schema does not have the type or the relation. A subject's
+// relation is 0 for the object itself, 1 for the wildcard.
+func (p *Program) Kind(subjectType, subjectRelation uint16) (kind int32, ok bool) {
+	kind, ok = p.kindByNumber[slotNumber{subjectType, subjectRelation}]
+	return kind, ok
+}
+
+// Reaches reports whether a slot can possibly answer yes for a subject of a
+// kind, whatever tuples are stored. A false is certain, a true is not.
+func (p *Program) Reaches(slot int32, subjectType, subjectRelation uint16) bool {
+	kind, ok := p.Kind(subjectType, subjectRelation)
+	return ok && p.ReachesKind(slot, kind)
+}
+
+// ReachesKind is [Program.Reaches] for a kind that was looked up before.
+func (p *Program) ReachesKind(slot, kind int32) bool { return p.reach[slot].has(kind) }
 
 // Type is one definition.
 type Type struct {
@@ -98,7 +142,8 @@ type ArrowTarget struct {
 }
 
 // Numbering gives the numbers that the store keeps for names: types, and
-// relations within a type. Relation numbers 0 and 1 are reserved.
+// relations and permissions within a type. Type number 0 and the relation
+// numbers 0 and 1 are reserved.
 type Numbering interface {
 	TypeNumber(typeName string) (uint16, bool)
 	RelationNumber(typeName, relation string) (uint16, bool)

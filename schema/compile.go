@@ -1,0 +1,197 @@
+package schema
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Relation numbers with a meaning of their own; the store keeps them too.
+const (
+	selfNumber     uint16 = 0 // the object itself
+	wildcardNumber uint16 = 1 // every object of the type
+	firstNumber    uint16 = 2 // the smallest of a named relation or permission
+)
+
+// Compile checks a schema and translates it to a program, with the numbers
+// that the store keeps for its names. An error is an *Errors, or wraps
+// [ErrNumbering]. Equal schemas and numbers give equal programs.
+func Compile(s *Schema, numbers Numbering) (*Program, error) {
+	if err := Check(s); err != nil {
+		return nil, err
+	}
+	c := compiler{
+		Program: &Program{
+			typeByName:   make(map[string]int32),
+			typeByNumber: make(map[uint16]int32),
+			slotByName:   make(map[slotName]int32),
+			slotByNumber: make(map[slotNumber]int32),
+			kindByNumber: make(map[slotNumber]int32),
+		},
+		arrows: make(map[arrowOver][]ArrowTarget),
+	}
+	for _, d := range s.Definitions {
+		if err := c.addType(d, numbers); err != nil {
+			return nil, err
+		}
+	}
+	c.numberKinds()
+	for _, d := range s.Definitions {
+		c.translate(d)
+	}
+	g := newGraph(c.Program)
+	g.orderByCost()
+	g.computeReach()
+	return c.Program, nil
+}
+
+type compiler struct {
+	*Program
+	relations []*Relation // by slot; nil for permissions
+	// arrows keeps the targets of each arrow once, however often it is written.
+	arrows map[arrowOver][]ArrowTarget
+}
+
+// addType enters a definition and its members under their names and numbers.
+func (c *compiler) addType(d *Definition, numbers Numbering) error {
+	number, ok := numbers.TypeNumber(d.Name)
+	if _, taken := c.typeByNumber[number]; !ok || taken || number == 0 {
+		return fmt.Errorf("%w: number of type %s: %d (found: %t, taken: %t)", ErrNumbering, d.Name, number, ok, taken)
+	}
+	index := int32(len(c.Types))
+	c.typeByName[d.Name], c.typeByNumber[number] = index, index
+	c.Types = append(c.Types, Type{
+		Name: d.Name, Number: number,
+		FirstSlot: int32(len(c.Slots)), SlotCount: int32(len(d.Members)),
+	})
+	for _, m := range d.Members {
+		if err := c.addSlot(index, m, numbers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *compiler) addSlot(typeIndex int32, m Member, numbers Numbering) error {
+	t, name := c.Types[typeIndex], m.MemberName()
+	number, ok := numbers.RelationNumber(t.Name, name)
+	key := slotNumber{t.Number, number}
+	if _, taken := c.slotByNumber[key]; !ok || taken || number < firstNumber {
+		return fmt.Errorf("%w: number of %s#%s: %d (found: %t, taken: %t)", ErrNumbering, t.Name, name, number, ok, taken)
+	}
+	slot := int32(len(c.Slots))
+	c.slotByName[slotName{typeIndex, name}], c.slotByNumber[key] = slot, slot
+	r, isRelation := m.(*Relation)
+	c.relations = append(c.relations, r)
+	c.Slots = append(c.Slots, Slot{Type: typeIndex, Name: name, Number: number, Permission: !isRelation})
+	return nil
+}
+
+// numberKinds numbers the kinds of subject: of each type the object and the
+// wildcard, and every slot as a userset.
+func (c *compiler) numberKinds() {
+	for _, t := range c.Types {
+		for _, relation := range []uint16{selfNumber, wildcardNumber} {
+			c.kindByNumber[slotNumber{t.Number, relation}] = int32(len(c.kindByNumber))
+		}
+	}
+	for _, s := range c.Slots {
+		c.kindByNumber[slotNumber{c.Types[s.Type].Number, s.Number}] = int32(len(c.kindByNumber))
+	}
+}
+
+// translate fills the slots of a definition with what they do.
+func (c *compiler) translate(d *Definition) {
+	typeIndex := c.typeByName[d.Name]
+	for i, m := range d.Members {
+		slot := c.Types[typeIndex].FirstSlot + int32(i)
+		switch m := m.(type) {
+		case *Relation:
+			c.Slots[slot].Direct = c.direct(m)
+			c.Slots[slot].Root = c.add(Node{Op: This, Slot: slot})
+		case *Permission:
+			c.Slots[slot].Root = c.expression(typeIndex, m.Expr)
+		}
+	}
+}
+
+// direct returns the kinds of subject that a relation may store, by number.
+func (c *compiler) direct(r *Relation) []Direct {
+	direct := make([]Direct, 0, len(r.Types))
+	for _, t := range r.Types {
+		typeIndex := c.typeByName[t.Type]
+		d := Direct{SubjectType: c.Types[typeIndex].Number, SubjectRelation: selfNumber, Slot: -1}
+		switch {
+		case t.Wildcard:
+			d.SubjectRelation = wildcardNumber
+		case t.Relation != "":
+			d.Slot = c.slotByName[slotName{typeIndex, t.Relation}]
+			d.SubjectRelation = c.Slots[d.Slot].Number
+		}
+		direct = append(direct, d)
+	}
+	slices.SortFunc(direct, func(a, b Direct) int {
+		return cmp.Or(cmp.Compare(a.SubjectType, b.SubjectType), cmp.Compare(a.SubjectRelation, b.SubjectRelation))
+	})
+	return direct
+}
+
+func (c *compiler) add(n Node) int32 {
+	c.Nodes = append(c.Nodes, n)
+	return int32(len(c.Nodes) - 1)
+}
+
+// expression translates an expression of a type's permission; operands stand
+// before their node.
+func (c *compiler) expression(typeIndex int32, e Expr) int32 {
+	switch e := e.(type) {
+	case *Ref:
+		return c.add(Node{Op: ComputedUserset, Slot: c.slotByName[slotName{typeIndex, e.Name}]})
+	case *Arrow:
+		tupleset := c.slotByName[slotName{typeIndex, e.Relation}]
+		return c.add(Node{Op: TupleToUserset, Slot: tupleset, Arrows: c.arrowTargets(tupleset, e.Target)})
+	case *Binary:
+		n := Node{Op: operators[e.Op]}
+		n.Operands = c.operands(typeIndex, e, nil)
+		return c.add(n)
+	}
+	return c.add(Node{Op: Nothing})
+}
+
+var operators = map[Op]Operator{
+	Union:        UnionOf,
+	Intersection: IntersectionOf,
+	Exclusion:    ExclusionOf,
+}
+
+// operands appends the operands of an operation. A union of unions is one
+// union, an intersection of intersections one intersection, however the text
+// groups them.
+func (c *compiler) operands(typeIndex int32, b *Binary, to []int32) []int32 {
+	for _, side := range []Expr{b.Left, b.Right} {
+		inner, ok := side.(*Binary)
+		if ok && inner.Op == b.Op && b.Op != Exclusion {
+			to = c.operands(typeIndex, inner, to)
+		} else {
+			to = append(to, c.expression(typeIndex, side))
+		}
+	}
+	return to
+}
+
+// arrowTargets returns what an arrow from a tupleset to a name evaluates, for
+// each kind that the tupleset stores, in the order of the kinds.
+func (c *compiler) arrowTargets(tupleset int32, name string) []ArrowTarget {
+	key := arrowOver{c.relations[tupleset], name}
+	if targets, ok := c.arrows[key]; ok {
+		return targets
+	}
+	var targets []ArrowTarget
+	for _, d := range c.Slots[tupleset].Direct {
+		if slot, ok := c.slotByName[slotName{c.typeByNumber[d.SubjectType], name}]; ok {
+			targets = append(targets, ArrowTarget{d.SubjectType, d.SubjectRelation, slot})
+		}
+	}
+	c.arrows[key] = targets
+	return targets
+}
