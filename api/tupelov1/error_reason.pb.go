@@ -67,8 +67,9 @@ const (
 	ErrorReason_ERROR_REASON_UNKNOWN_TYPE ErrorReason = 21
 	// FAILED_PRECONDITION: the type has no such relation or permission.
 	ErrorReason_ERROR_REASON_UNKNOWN_RELATION ErrorReason = 22
-	// FAILED_PRECONDITION: tuples are stored for relations, not for permissions.
-	ErrorReason_ERROR_REASON_WRITE_TO_PERMISSION ErrorReason = 23
+	// FAILED_PRECONDITION: a permission is named where a relation must be: tuples
+	// are stored for relations only.
+	ErrorReason_ERROR_REASON_NOT_A_RELATION ErrorReason = 23
 	// FAILED_PRECONDITION: the relation does not take subjects of this kind.
 	ErrorReason_ERROR_REASON_SUBJECT_NOT_ALLOWED ErrorReason = 24
 	// FAILED_PRECONDITION: a precondition is not met.
@@ -86,6 +87,12 @@ const (
 	ErrorReason_ERROR_REASON_TUPLE_EXISTS ErrorReason = 40
 	// OUT_OF_RANGE: the revision is older than the history that is kept.
 	ErrorReason_ERROR_REASON_REVISION_EXPIRED ErrorReason = 41
+	// OUT_OF_RANGE: there is no such revision yet; the zookie may be of a history
+	// that was lost, as after the restoration of an older backup.
+	ErrorReason_ERROR_REASON_REVISION_UNKNOWN ErrorReason = 42
+	// ABORTED: the schema changed again and again while the write was checked
+	// against it; try again.
+	ErrorReason_ERROR_REASON_SCHEMA_CHANGED ErrorReason = 45
 	// UNAVAILABLE: the cluster has no leader at present, or not one that is
 	// reached from here.
 	ErrorReason_ERROR_REASON_NO_LEADER ErrorReason = 50
@@ -133,7 +140,7 @@ var (
 		20: "ERROR_REASON_NO_SCHEMA",
 		21: "ERROR_REASON_UNKNOWN_TYPE",
 		22: "ERROR_REASON_UNKNOWN_RELATION",
-		23: "ERROR_REASON_WRITE_TO_PERMISSION",
+		23: "ERROR_REASON_NOT_A_RELATION",
 		24: "ERROR_REASON_SUBJECT_NOT_ALLOWED",
 		25: "ERROR_REASON_PRECONDITION_NOT_MET",
 		26: "ERROR_REASON_STRANDED_TUPLES",
@@ -142,6 +149,8 @@ var (
 		29: "ERROR_REASON_TOO_MANY_NAMES",
 		40: "ERROR_REASON_TUPLE_EXISTS",
 		41: "ERROR_REASON_REVISION_EXPIRED",
+		42: "ERROR_REASON_REVISION_UNKNOWN",
+		45: "ERROR_REASON_SCHEMA_CHANGED",
 		50: "ERROR_REASON_NO_LEADER",
 		51: "ERROR_REASON_REVISION_NOT_REACHED",
 		52: "ERROR_REASON_CLOSED",
@@ -174,7 +183,7 @@ var (
 		"ERROR_REASON_NO_SCHEMA":            20,
 		"ERROR_REASON_UNKNOWN_TYPE":         21,
 		"ERROR_REASON_UNKNOWN_RELATION":     22,
-		"ERROR_REASON_WRITE_TO_PERMISSION":  23,
+		"ERROR_REASON_NOT_A_RELATION":       23,
 		"ERROR_REASON_SUBJECT_NOT_ALLOWED":  24,
 		"ERROR_REASON_PRECONDITION_NOT_MET": 25,
 		"ERROR_REASON_STRANDED_TUPLES":      26,
@@ -183,6 +192,8 @@ var (
 		"ERROR_REASON_TOO_MANY_NAMES":       29,
 		"ERROR_REASON_TUPLE_EXISTS":         40,
 		"ERROR_REASON_REVISION_EXPIRED":     41,
+		"ERROR_REASON_REVISION_UNKNOWN":     42,
+		"ERROR_REASON_SCHEMA_CHANGED":       45,
 		"ERROR_REASON_NO_LEADER":            50,
 		"ERROR_REASON_REVISION_NOT_REACHED": 51,
 		"ERROR_REASON_CLOSED":               52,
@@ -228,7 +239,7 @@ var File_tupelo_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\x84\n" +
+	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xc3\n" +
 	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
@@ -250,8 +261,8 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_INVALID_SCHEMA\x10\x0f\x12\x1a\n" +
 	"\x16ERROR_REASON_NO_SCHEMA\x10\x14\x12\x1d\n" +
 	"\x19ERROR_REASON_UNKNOWN_TYPE\x10\x15\x12!\n" +
-	"\x1dERROR_REASON_UNKNOWN_RELATION\x10\x16\x12$\n" +
-	" ERROR_REASON_WRITE_TO_PERMISSION\x10\x17\x12$\n" +
+	"\x1dERROR_REASON_UNKNOWN_RELATION\x10\x16\x12\x1f\n" +
+	"\x1bERROR_REASON_NOT_A_RELATION\x10\x17\x12$\n" +
 	" ERROR_REASON_SUBJECT_NOT_ALLOWED\x10\x18\x12%\n" +
 	"!ERROR_REASON_PRECONDITION_NOT_MET\x10\x19\x12 \n" +
 	"\x1cERROR_REASON_STRANDED_TUPLES\x10\x1a\x12 \n" +
@@ -259,7 +270,9 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_DEPTH_EXCEEDED\x10\x1c\x12\x1f\n" +
 	"\x1bERROR_REASON_TOO_MANY_NAMES\x10\x1d\x12\x1d\n" +
 	"\x19ERROR_REASON_TUPLE_EXISTS\x10(\x12!\n" +
-	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12\x1a\n" +
+	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12!\n" +
+	"\x1dERROR_REASON_REVISION_UNKNOWN\x10*\x12\x1f\n" +
+	"\x1bERROR_REASON_SCHEMA_CHANGED\x10-\x12\x1a\n" +
 	"\x16ERROR_REASON_NO_LEADER\x102\x12%\n" +
 	"!ERROR_REASON_REVISION_NOT_REACHED\x103\x12\x17\n" +
 	"\x13ERROR_REASON_CLOSED\x104\x12 \n" +

@@ -107,78 +107,139 @@ func (Result) EnumDescriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{0}
 }
 
-// How a node's set comes about.
-type UsersetTree_Operator int32
+// What a node stands for.
+type UsersetTree_Kind int32
 
 const (
 	// Never sent.
-	UsersetTree_OPERATOR_UNSPECIFIED UsersetTree_Operator = 0
-	// The stored subjects of object#relation: subjects, and a child for each
-	// userset among them that was expanded.
-	UsersetTree_OPERATOR_THIS UsersetTree_Operator = 1
-	// The set of another relation of the same object: one child.
-	UsersetTree_OPERATOR_COMPUTED_USERSET UsersetTree_Operator = 2
-	// The sets of the objects that a relation leads to: a child for each.
-	UsersetTree_OPERATOR_TUPLE_TO_USERSET UsersetTree_Operator = 3
+	UsersetTree_KIND_UNSPECIFIED UsersetTree_Kind = 0
+	// The userset object#relation: the one asked for, one that the rewrite
+	// names, or a stored one that was opened. One child says what it is made
+	// of; none if the node is cut.
+	UsersetTree_KIND_USERSET UsersetTree_Kind = 1
+	// What is stored for object#relation: the subjects, and a child for each
+	// stored userset that was opened.
+	UsersetTree_KIND_THIS UsersetTree_Kind = 2
+	// A tuple to userset (2.3.1): a child, target of an object, for each object
+	// that is stored for object#relation.
+	UsersetTree_KIND_TUPLE_TO_USERSET UsersetTree_Kind = 3
 	// All that is in any child.
-	UsersetTree_OPERATOR_UNION UsersetTree_Operator = 4
+	UsersetTree_KIND_UNION UsersetTree_Kind = 4
 	// What is in every child.
-	UsersetTree_OPERATOR_INTERSECTION UsersetTree_Operator = 5
-	// What is in the first child and not in the second.
-	UsersetTree_OPERATOR_EXCLUSION UsersetTree_Operator = 6
+	UsersetTree_KIND_INTERSECTION UsersetTree_Kind = 5
+	// What is in the first child and in no other.
+	UsersetTree_KIND_EXCLUSION UsersetTree_Kind = 6
 	// The empty set.
-	UsersetTree_OPERATOR_NIL UsersetTree_Operator = 7
+	UsersetTree_KIND_NIL UsersetTree_Kind = 7
 )
 
-// Enum value maps for UsersetTree_Operator.
+// Enum value maps for UsersetTree_Kind.
 var (
-	UsersetTree_Operator_name = map[int32]string{
-		0: "OPERATOR_UNSPECIFIED",
-		1: "OPERATOR_THIS",
-		2: "OPERATOR_COMPUTED_USERSET",
-		3: "OPERATOR_TUPLE_TO_USERSET",
-		4: "OPERATOR_UNION",
-		5: "OPERATOR_INTERSECTION",
-		6: "OPERATOR_EXCLUSION",
-		7: "OPERATOR_NIL",
+	UsersetTree_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_USERSET",
+		2: "KIND_THIS",
+		3: "KIND_TUPLE_TO_USERSET",
+		4: "KIND_UNION",
+		5: "KIND_INTERSECTION",
+		6: "KIND_EXCLUSION",
+		7: "KIND_NIL",
 	}
-	UsersetTree_Operator_value = map[string]int32{
-		"OPERATOR_UNSPECIFIED":      0,
-		"OPERATOR_THIS":             1,
-		"OPERATOR_COMPUTED_USERSET": 2,
-		"OPERATOR_TUPLE_TO_USERSET": 3,
-		"OPERATOR_UNION":            4,
-		"OPERATOR_INTERSECTION":     5,
-		"OPERATOR_EXCLUSION":        6,
-		"OPERATOR_NIL":              7,
+	UsersetTree_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":      0,
+		"KIND_USERSET":          1,
+		"KIND_THIS":             2,
+		"KIND_TUPLE_TO_USERSET": 3,
+		"KIND_UNION":            4,
+		"KIND_INTERSECTION":     5,
+		"KIND_EXCLUSION":        6,
+		"KIND_NIL":              7,
 	}
 )
 
-func (x UsersetTree_Operator) Enum() *UsersetTree_Operator {
-	p := new(UsersetTree_Operator)
+func (x UsersetTree_Kind) Enum() *UsersetTree_Kind {
+	p := new(UsersetTree_Kind)
 	*p = x
 	return p
 }
 
-func (x UsersetTree_Operator) String() string {
+func (x UsersetTree_Kind) String() string {
 	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
 }
 
-func (UsersetTree_Operator) Descriptor() protoreflect.EnumDescriptor {
+func (UsersetTree_Kind) Descriptor() protoreflect.EnumDescriptor {
 	return file_tupelo_v1_tupelo_proto_enumTypes[1].Descriptor()
 }
 
-func (UsersetTree_Operator) Type() protoreflect.EnumType {
+func (UsersetTree_Kind) Type() protoreflect.EnumType {
 	return &file_tupelo_v1_tupelo_proto_enumTypes[1]
 }
 
-func (x UsersetTree_Operator) Number() protoreflect.EnumNumber {
+func (x UsersetTree_Kind) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
-// Deprecated: Use UsersetTree_Operator.Descriptor instead.
-func (UsersetTree_Operator) EnumDescriptor() ([]byte, []int) {
+// Deprecated: Use UsersetTree_Kind.Descriptor instead.
+func (UsersetTree_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13, 0}
+}
+
+// Why a node leaves something out.
+type UsersetTree_Cut int32
+
+const (
+	// It leaves nothing out.
+	UsersetTree_CUT_UNSPECIFIED UsersetTree_Cut = 0
+	// The limit on subjects was reached; some of the subjects or children may lack.
+	UsersetTree_CUT_TRUNCATED UsersetTree_Cut = 1
+	// The node is further from the root than the server follows tuples.
+	UsersetTree_CUT_FOLDED UsersetTree_Cut = 2
+	// The same userset is opened earlier in the tree, in preorder. This is how
+	// a cycle in the tuples ends.
+	UsersetTree_CUT_REPEATED UsersetTree_Cut = 3
+)
+
+// Enum value maps for UsersetTree_Cut.
+var (
+	UsersetTree_Cut_name = map[int32]string{
+		0: "CUT_UNSPECIFIED",
+		1: "CUT_TRUNCATED",
+		2: "CUT_FOLDED",
+		3: "CUT_REPEATED",
+	}
+	UsersetTree_Cut_value = map[string]int32{
+		"CUT_UNSPECIFIED": 0,
+		"CUT_TRUNCATED":   1,
+		"CUT_FOLDED":      2,
+		"CUT_REPEATED":    3,
+	}
+)
+
+func (x UsersetTree_Cut) Enum() *UsersetTree_Cut {
+	p := new(UsersetTree_Cut)
+	*p = x
+	return p
+}
+
+func (x UsersetTree_Cut) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UsersetTree_Cut) Descriptor() protoreflect.EnumDescriptor {
+	return file_tupelo_v1_tupelo_proto_enumTypes[2].Descriptor()
+}
+
+func (UsersetTree_Cut) Type() protoreflect.EnumType {
+	return &file_tupelo_v1_tupelo_proto_enumTypes[2]
+}
+
+func (x UsersetTree_Cut) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UsersetTree_Cut.Descriptor instead.
+func (UsersetTree_Cut) EnumDescriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13, 1}
 }
 
 // What to do with a tuple.
@@ -222,11 +283,11 @@ func (x Update_Operation) String() string {
 }
 
 func (Update_Operation) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[2].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[3].Descriptor()
 }
 
 func (Update_Operation) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[2]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[3]
 }
 
 func (x Update_Operation) Number() protoreflect.EnumNumber {
@@ -275,11 +336,11 @@ func (x Precondition_Condition) String() string {
 }
 
 func (Precondition_Condition) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[3].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[4].Descriptor()
 }
 
 func (Precondition_Condition) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[3]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[4]
 }
 
 func (x Precondition_Condition) Number() protoreflect.EnumNumber {
@@ -1064,9 +1125,13 @@ type ExpandRequest struct {
 	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// The relation or permission, of the object's type.
 	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
-	// How many levels of the tree to show; nodes below are marked unexpanded.
-	// 0 asks for the server's limit; more than it is INVALID_ARGUMENT.
-	MaxDepth      int32 `protobuf:"varint,4,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	// How many levels of stored usersets to show, 1 to 50, or 0 for 1. At 1 they
+	// are leaves, as in the paper; each further level opens them once more.
+	// Computed usersets and arrows are part of the rewrite and always followed.
+	MaxDepth int32 `protobuf:"varint,4,opt,name=max_depth,json=maxDepth,proto3" json:"max_depth,omitempty"`
+	// The most stored subjects to show in all, 1 to 10,000, or 0 for 1,000.
+	// Where more are left out, the answer says so.
+	MaxSubjects   int32 `protobuf:"varint,5,opt,name=max_subjects,json=maxSubjects,proto3" json:"max_subjects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1129,13 +1194,22 @@ func (x *ExpandRequest) GetMaxDepth() int32 {
 	return 0
 }
 
+func (x *ExpandRequest) GetMaxSubjects() int32 {
+	if x != nil {
+		return x.MaxSubjects
+	}
+	return 0
+}
+
 // ExpandResponse answers an ExpandRequest.
 type ExpandResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tree; its root stands for the object and relation asked for.
+	// The tree; its root is the userset asked for.
 	Tree *UsersetTree `protobuf:"bytes,1,opt,name=tree,proto3" json:"tree,omitempty"`
 	// The revision that the tree was computed at.
-	Zookie        string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	Zookie string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	// Whether subjects are left out somewhere: a node is CUT_TRUNCATED.
+	Truncated     bool `protobuf:"varint,3,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1184,22 +1258,30 @@ func (x *ExpandResponse) GetZookie() string {
 	return ""
 }
 
+func (x *ExpandResponse) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
+}
+
 // UsersetTree is one node of an Expand: a set of subjects, and how it comes about.
 type UsersetTree struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How this node's set comes about.
-	Operator UsersetTree_Operator `protobuf:"varint,1,opt,name=operator,proto3,enum=tupelo.v1.UsersetTree_Operator" json:"operator,omitempty"`
-	// The object whose rewrite this node belongs to.
-	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// What the node stands for.
+	Kind UsersetTree_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=tupelo.v1.UsersetTree_Kind" json:"kind,omitempty"`
+	// Why it leaves something out, if it does.
+	Cut UsersetTree_Cut `protobuf:"varint,2,opt,name=cut,proto3,enum=tupelo.v1.UsersetTree_Cut" json:"cut,omitempty"`
+	// The object, for KIND_USERSET, KIND_THIS and KIND_TUPLE_TO_USERSET.
+	Object *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
 	// The relation or permission of that object.
-	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
-	// The stored subjects, for OPERATOR_THIS.
-	Subjects []*Subject `protobuf:"bytes,4,rep,name=subjects,proto3" json:"subjects,omitempty"`
-	// The operands, in the schema's order.
-	Children []*UsersetTree `protobuf:"bytes,5,rep,name=children,proto3" json:"children,omitempty"`
-	// Set if the children are left out: the depth ends here, or the node stands
-	// for a userset that is already being expanded above it.
-	Unexpanded    bool `protobuf:"varint,6,opt,name=unexpanded,proto3" json:"unexpanded,omitempty"`
+	Relation string `protobuf:"bytes,4,opt,name=relation,proto3" json:"relation,omitempty"`
+	// The relation or permission that KIND_TUPLE_TO_USERSET follows the objects to.
+	Target string `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
+	// The stored subjects that are leaves, by kind and id.
+	Subjects []*Subject `protobuf:"bytes,6,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// The operands, in the order of the schema's text.
+	Children      []*UsersetTree `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1234,11 +1316,18 @@ func (*UsersetTree) Descriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13}
 }
 
-func (x *UsersetTree) GetOperator() UsersetTree_Operator {
+func (x *UsersetTree) GetKind() UsersetTree_Kind {
 	if x != nil {
-		return x.Operator
+		return x.Kind
 	}
-	return UsersetTree_OPERATOR_UNSPECIFIED
+	return UsersetTree_KIND_UNSPECIFIED
+}
+
+func (x *UsersetTree) GetCut() UsersetTree_Cut {
+	if x != nil {
+		return x.Cut
+	}
+	return UsersetTree_CUT_UNSPECIFIED
 }
 
 func (x *UsersetTree) GetObject() *Object {
@@ -1255,6 +1344,13 @@ func (x *UsersetTree) GetRelation() string {
 	return ""
 }
 
+func (x *UsersetTree) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
 func (x *UsersetTree) GetSubjects() []*Subject {
 	if x != nil {
 		return x.Subjects
@@ -1267,13 +1363,6 @@ func (x *UsersetTree) GetChildren() []*UsersetTree {
 		return x.Children
 	}
 	return nil
-}
-
-func (x *UsersetTree) GetUnexpanded() bool {
-	if x != nil {
-		return x.Unexpanded
-	}
-	return false
 }
 
 // ReadRequest asks for stored tuples.
@@ -2022,33 +2111,41 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"g\n" +
 	"\x10BatchCheckResult\x12)\n" +
 	"\x06result\x18\x01 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12(\n" +
-	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xad\x01\n" +
+	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xd0\x01\n" +
 	"\rExpandRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12\x1b\n" +
-	"\tmax_depth\x18\x04 \x01(\x05R\bmaxDepth\"T\n" +
+	"\tmax_depth\x18\x04 \x01(\x05R\bmaxDepth\x12!\n" +
+	"\fmax_subjects\x18\x05 \x01(\x05R\vmaxSubjects\"r\n" +
 	"\x0eExpandResponse\x12*\n" +
 	"\x04tree\x18\x01 \x01(\v2\x16.tupelo.v1.UsersetTreeR\x04tree\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"\xe6\x03\n" +
-	"\vUsersetTree\x12;\n" +
-	"\boperator\x18\x01 \x01(\x0e2\x1f.tupelo.v1.UsersetTree.OperatorR\boperator\x12)\n" +
-	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
-	"\brelation\x18\x03 \x01(\tR\brelation\x12.\n" +
-	"\bsubjects\x18\x04 \x03(\v2\x12.tupelo.v1.SubjectR\bsubjects\x122\n" +
-	"\bchildren\x18\x05 \x03(\v2\x16.tupelo.v1.UsersetTreeR\bchildren\x12\x1e\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xa4\x04\n" +
+	"\vUsersetTree\x12/\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1b.tupelo.v1.UsersetTree.KindR\x04kind\x12,\n" +
+	"\x03cut\x18\x02 \x01(\x0e2\x1a.tupelo.v1.UsersetTree.CutR\x03cut\x12)\n" +
+	"\x06object\x18\x03 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
+	"\brelation\x18\x04 \x01(\tR\brelation\x12\x16\n" +
+	"\x06target\x18\x05 \x01(\tR\x06target\x12.\n" +
+	"\bsubjects\x18\x06 \x03(\v2\x12.tupelo.v1.SubjectR\bsubjects\x122\n" +
+	"\bchildren\x18\a \x03(\v2\x16.tupelo.v1.UsersetTreeR\bchildren\"\xa1\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fKIND_USERSET\x10\x01\x12\r\n" +
+	"\tKIND_THIS\x10\x02\x12\x19\n" +
+	"\x15KIND_TUPLE_TO_USERSET\x10\x03\x12\x0e\n" +
 	"\n" +
-	"unexpanded\x18\x06 \x01(\bR\n" +
-	"unexpanded\"\xce\x01\n" +
-	"\bOperator\x12\x18\n" +
-	"\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x11\n" +
-	"\rOPERATOR_THIS\x10\x01\x12\x1d\n" +
-	"\x19OPERATOR_COMPUTED_USERSET\x10\x02\x12\x1d\n" +
-	"\x19OPERATOR_TUPLE_TO_USERSET\x10\x03\x12\x12\n" +
-	"\x0eOPERATOR_UNION\x10\x04\x12\x19\n" +
-	"\x15OPERATOR_INTERSECTION\x10\x05\x12\x16\n" +
-	"\x12OPERATOR_EXCLUSION\x10\x06\x12\x10\n" +
-	"\fOPERATOR_NIL\x10\a\"\xa0\x01\n" +
+	"KIND_UNION\x10\x04\x12\x15\n" +
+	"\x11KIND_INTERSECTION\x10\x05\x12\x12\n" +
+	"\x0eKIND_EXCLUSION\x10\x06\x12\f\n" +
+	"\bKIND_NIL\x10\a\"O\n" +
+	"\x03Cut\x12\x13\n" +
+	"\x0fCUT_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rCUT_TRUNCATED\x10\x01\x12\x0e\n" +
+	"\n" +
+	"CUT_FOLDED\x10\x02\x12\x10\n" +
+	"\fCUT_REPEATED\x10\x03\"\xa0\x01\n" +
 	"\vReadRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x14\n" +
@@ -2129,95 +2226,97 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 	return file_tupelo_v1_tupelo_proto_rawDescData
 }
 
-var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
-	(UsersetTree_Operator)(0),      // 1: tupelo.v1.UsersetTree.Operator
-	(Update_Operation)(0),          // 2: tupelo.v1.Update.Operation
-	(Precondition_Condition)(0),    // 3: tupelo.v1.Precondition.Condition
-	(*Object)(nil),                 // 4: tupelo.v1.Object
-	(*Subject)(nil),                // 5: tupelo.v1.Subject
-	(*Tuple)(nil),                  // 6: tupelo.v1.Tuple
-	(*Filter)(nil),                 // 7: tupelo.v1.Filter
-	(*Consistency)(nil),            // 8: tupelo.v1.Consistency
-	(*CheckRequest)(nil),           // 9: tupelo.v1.CheckRequest
-	(*CheckResponse)(nil),          // 10: tupelo.v1.CheckResponse
-	(*BatchCheckRequest)(nil),      // 11: tupelo.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),         // 12: tupelo.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),     // 13: tupelo.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),       // 14: tupelo.v1.BatchCheckResult
-	(*ExpandRequest)(nil),          // 15: tupelo.v1.ExpandRequest
-	(*ExpandResponse)(nil),         // 16: tupelo.v1.ExpandResponse
-	(*UsersetTree)(nil),            // 17: tupelo.v1.UsersetTree
-	(*ReadRequest)(nil),            // 18: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 19: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 20: tupelo.v1.Update
-	(*Precondition)(nil),           // 21: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 22: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 23: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 24: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 25: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 26: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 27: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 28: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 29: tupelo.v1.WriteSchemaResponse
-	(*status.Status)(nil),          // 30: google.rpc.Status
+	(UsersetTree_Kind)(0),          // 1: tupelo.v1.UsersetTree.Kind
+	(UsersetTree_Cut)(0),           // 2: tupelo.v1.UsersetTree.Cut
+	(Update_Operation)(0),          // 3: tupelo.v1.Update.Operation
+	(Precondition_Condition)(0),    // 4: tupelo.v1.Precondition.Condition
+	(*Object)(nil),                 // 5: tupelo.v1.Object
+	(*Subject)(nil),                // 6: tupelo.v1.Subject
+	(*Tuple)(nil),                  // 7: tupelo.v1.Tuple
+	(*Filter)(nil),                 // 8: tupelo.v1.Filter
+	(*Consistency)(nil),            // 9: tupelo.v1.Consistency
+	(*CheckRequest)(nil),           // 10: tupelo.v1.CheckRequest
+	(*CheckResponse)(nil),          // 11: tupelo.v1.CheckResponse
+	(*BatchCheckRequest)(nil),      // 12: tupelo.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),         // 13: tupelo.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),     // 14: tupelo.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),       // 15: tupelo.v1.BatchCheckResult
+	(*ExpandRequest)(nil),          // 16: tupelo.v1.ExpandRequest
+	(*ExpandResponse)(nil),         // 17: tupelo.v1.ExpandResponse
+	(*UsersetTree)(nil),            // 18: tupelo.v1.UsersetTree
+	(*ReadRequest)(nil),            // 19: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),           // 20: tupelo.v1.ReadResponse
+	(*Update)(nil),                 // 21: tupelo.v1.Update
+	(*Precondition)(nil),           // 22: tupelo.v1.Precondition
+	(*WriteRequest)(nil),           // 23: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),          // 24: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),  // 25: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil), // 26: tupelo.v1.DeleteByFilterResponse
+	(*ReadSchemaRequest)(nil),      // 27: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),     // 28: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),     // 29: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),    // 30: tupelo.v1.WriteSchemaResponse
+	(*status.Status)(nil),          // 31: google.rpc.Status
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
-	4,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
-	5,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
-	8,  // 2: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	4,  // 3: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
-	5,  // 4: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
+	5,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
+	6,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
+	9,  // 2: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	5,  // 3: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
+	6,  // 4: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
 	0,  // 5: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	8,  // 6: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	12, // 7: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	4,  // 8: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	5,  // 9: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	14, // 10: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	9,  // 6: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	13, // 7: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	5,  // 8: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	6,  // 9: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	15, // 10: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
 	0,  // 11: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	30, // 12: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	8,  // 13: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	4,  // 14: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	17, // 15: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
-	1,  // 16: tupelo.v1.UsersetTree.operator:type_name -> tupelo.v1.UsersetTree.Operator
-	4,  // 17: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	5,  // 18: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	17, // 19: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	8,  // 20: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	7,  // 21: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	6,  // 22: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
-	2,  // 23: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	6,  // 24: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
-	3,  // 25: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	7,  // 26: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	20, // 27: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	21, // 28: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	7,  // 29: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	21, // 30: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	8,  // 31: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,  // 32: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	11, // 33: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	15, // 34: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	18, // 35: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	22, // 36: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	24, // 37: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	26, // 38: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	28, // 39: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	10, // 40: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	13, // 41: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	16, // 42: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	19, // 43: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	23, // 44: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	25, // 45: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	27, // 46: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	29, // 47: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	40, // [40:48] is the sub-list for method output_type
-	32, // [32:40] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	31, // 12: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	9,  // 13: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	5,  // 14: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	18, // 15: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	1,  // 16: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
+	2,  // 17: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
+	5,  // 18: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	6,  // 19: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	18, // 20: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	9,  // 21: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	8,  // 22: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	7,  // 23: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	3,  // 24: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
+	7,  // 25: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	4,  // 26: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
+	8,  // 27: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	21, // 28: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	22, // 29: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	8,  // 30: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	22, // 31: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	9,  // 32: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	10, // 33: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	12, // 34: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	16, // 35: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	19, // 36: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	23, // 37: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	25, // 38: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	27, // 39: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	29, // 40: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	11, // 41: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	14, // 42: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	17, // 43: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	20, // 44: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	24, // 45: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	26, // 46: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	28, // 47: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	30, // 48: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	41, // [41:49] is the sub-list for method output_type
+	33, // [33:41] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -2237,7 +2336,7 @@ func file_tupelo_v1_tupelo_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
