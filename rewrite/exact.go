@@ -1,0 +1,304 @@
+package rewrite
+
+import (
+	"fmt"
+
+	"github.com/tupelodb/tupelo/schema"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// exact answers a question that the search left undecided, because it met the
+// depth limit or an exclusion that depends on a goal in progress. It lays out
+// everything the question depends on as a circuit, nearest objects first, and
+// finds the circuit's well-founded model (R4).
+//
+// Sub-problems further away than the depth limit are unknown gates. Facts of
+// the memo stand for themselves, and what the model says becomes facts of the
+// memo (R2), so that a batch goes this way once for each knot in the data.
+//
+// This takes several times the memory of the search and reads what the search
+// might have skipped; it is bounded by the same limits. It does not recurse
+// through data.
+type exact struct {
+	run     *run
+	circuit *circuit
+	// gates has the gate of each goal, 0 for none; hops how far away the goal
+	// was found to be.
+	gates []gate
+	hops  []int32
+	// queue has the goals to lay out at the present distance, next those one
+	// hop further.
+	present     int
+	queue, next []int32
+	operands    []gate // of the gates being built, the innermost last
+	page        tuple.Page
+}
+
+// exact is the exact path for one goal.
+func (r *run) exact(root int32) (Verdict, error) {
+	r.cost.Exact = true
+	x := &exact{run: r, circuit: newCircuit(), present: -1}
+	top := x.meet(root, 0)
+	if err := x.layOut(); err != nil {
+		return No, err
+	}
+	m, err := x.circuit.solve(r.spend)
+	if err != nil {
+		return No, err
+	}
+	x.remember(m)
+	switch {
+	case m.isTrue(top):
+		return Yes, nil
+	case m.isFalse(top):
+		return No, nil
+	}
+	if far, ok := x.circuit.undecidedUnknown(top, m); ok {
+		return No, x.depthError(far)
+	}
+	r.goals.list[root].state = undefined
+	return No, nil
+}
+
+// layOut defines the gates of all goals within the depth limit. Going through
+// the distances in order finds the shortest way to each goal (R5).
+func (x *exact) layOut() error {
+	for x.present = 0; x.present <= x.run.engine.limits.Depth; x.present++ {
+		x.queue, x.next = x.next, x.queue[:0]
+		if len(x.queue) == 0 {
+			return nil
+		}
+		for done := 0; done < len(x.queue); done++ {
+			g := x.queue[done]
+			if x.circuit.gates[x.gates[g]].kind != unknown {
+				continue // it was laid out when a shorter way to it was found
+			}
+			if err := x.layOutGoal(g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *exact) layOutGoal(g int32) error {
+	r := x.run
+	if limit := r.engine.limits.SubProblems; len(r.goals.list) > r.maxGoals {
+		return &WorkError{Unit: "sub-problems", Limit: limit}
+	}
+	slot := &r.engine.program.Slots[r.goals.list[g].slot]
+	value, err := x.node(slot.Root, g)
+	if err != nil {
+		return err
+	}
+	x.circuit.define(x.gates[g], anyGate, value)
+	return nil
+}
+
+// meet returns the gate of a goal that is some hops away, and sees to it that
+// the goal will be laid out.
+func (x *exact) meet(g int32, hops int) gate {
+	r := x.run
+	if r.isSubject(g) {
+		r.goals.list[g].state = settledYes
+	}
+	switch r.goals.list[g].state {
+	case settledYes:
+		return gateTrue
+	case settledNo:
+		return gateFalse
+	}
+	for len(x.gates) < len(r.goals.list) {
+		x.gates, x.hops = append(x.gates, gateFalse), append(x.hops, 0)
+	}
+	if x.gates[g] == gateFalse {
+		x.gates[g] = x.circuit.add()
+	} else if int(x.hops[g]) <= hops {
+		return x.gates[g]
+	}
+	x.hops[g] = int32(hops)
+	if hops == x.present {
+		x.queue = append(x.queue, g)
+	} else {
+		x.next = append(x.next, g)
+	}
+	return x.gates[g]
+}
+
+// node returns a gate for one expression of goal g's slot.
+func (x *exact) node(n, g int32) (gate, error) {
+	r := x.run
+	node := &r.engine.program.Nodes[n]
+	switch node.Op {
+	case schema.This:
+		return x.this(g)
+	case schema.ComputedUserset:
+		if !r.reaches(node.Slot) {
+			return gateFalse, nil
+		}
+		return x.meet(r.goals.beside(g, node.Slot), x.present), r.spend(1)
+	case schema.TupleToUserset:
+		return x.arrow(node, g)
+	case schema.UnionOf:
+		return x.combine(node, g, anyGate, gateTrue, gateFalse)
+	case schema.IntersectionOf:
+		return x.combine(node, g, allGate, gateFalse, gateTrue)
+	case schema.ExclusionOf:
+		return x.exclusion(node, g)
+	case schema.Nothing:
+		return gateFalse, nil
+	default:
+		return gateFalse, fmt.Errorf("%w: %d", ErrProgram, node.Op)
+	}
+}
+
+// combine makes the gate of a union or intersection. One operand of the value
+// `decides` decides it; operands of the value `idle` change nothing.
+func (x *exact) combine(node *schema.Node, g int32, kind gateKind, decides, idle gate) (gate, error) {
+	start := len(x.operands)
+	for _, operand := range node.Cheap {
+		value, err := x.node(operand, g)
+		switch {
+		case err != nil:
+			return gateFalse, err
+		case value == decides:
+			x.operands = x.operands[:start]
+			return decides, nil
+		case value != idle:
+			x.operands = append(x.operands, value)
+		}
+	}
+	return x.gateOf(start, kind, idle), nil
+}
+
+// gateOf makes a gate of the operands from start, and takes them off the
+// stack; without any it is idle.
+func (x *exact) gateOf(start int, kind gateKind, idle gate) gate {
+	operands := x.operands[start:]
+	x.operands = x.operands[:start]
+	switch len(operands) {
+	case 0:
+		return idle
+	case 1:
+		return operands[0]
+	}
+	made := x.circuit.add()
+	x.circuit.define(made, kind, operands...)
+	return made
+}
+
+func (x *exact) exclusion(node *schema.Node, g int32) (gate, error) {
+	from, err := x.node(node.Operands[0], g)
+	if err != nil || from == gateFalse {
+		return gateFalse, err
+	}
+	subtracted, err := x.node(node.Operands[1], g)
+	switch {
+	case err != nil || subtracted == gateTrue:
+		return gateFalse, err
+	case subtracted == gateFalse:
+		return from, nil
+	}
+	made := x.circuit.add()
+	x.circuit.define(made, exceptGate, from, subtracted)
+	return made, nil
+}
+
+func (x *exact) this(g int32) (gate, error) {
+	r := x.run
+	slot := &r.engine.program.Slots[r.goals.list[g].slot]
+	if found, err := r.storedDirectly(g, slot); err != nil || found {
+		return gateTrue, err
+	}
+	start := len(x.operands)
+	for i := range slot.Direct {
+		direct := &slot.Direct[i]
+		if direct.Slot < 0 || !r.reaches(direct.Slot) {
+			continue
+		}
+		kind := tuple.Kind{Type: tuple.TypeID(direct.SubjectType), Relation: tuple.RelationID(direct.SubjectRelation)}
+		if err := x.follow(g, slot, kind, direct.Slot); err != nil {
+			return gateFalse, err
+		}
+	}
+	return x.gateOf(start, anyGate, gateFalse), nil
+}
+
+func (x *exact) arrow(node *schema.Node, g int32) (gate, error) {
+	r := x.run
+	start := len(x.operands)
+	for i := range node.Arrows {
+		target := &node.Arrows[i]
+		if !r.reaches(target.Slot) {
+			continue
+		}
+		kind := tuple.Kind{Type: tuple.TypeID(target.SubjectType), Relation: tuple.RelationID(target.SubjectRelation)}
+		if err := x.follow(g, &r.engine.program.Slots[node.Slot], kind, target.Slot); err != nil {
+			return gateFalse, err
+		}
+	}
+	return x.gateOf(start, anyGate, gateFalse), nil
+}
+
+// follow puts the target slot's gates at the subjects of one kind that a
+// relation stores at goal g's object onto the stack of operands.
+func (x *exact) follow(g int32, relation *schema.Slot, kind tuple.Kind, target int32) error {
+	r := x.run
+	var after []byte
+	for {
+		if err := r.tupleset(r.object(g), relation, kind, after, &x.page); err != nil {
+			return err
+		}
+		var last int32
+		for i := range x.page.Len() {
+			last = r.goals.at(target, x.page.ID(i))
+			if value := x.meet(last, x.present+1); value != gateFalse {
+				x.operands = append(x.operands, value)
+			}
+		}
+		if err := r.spend(1 + x.page.Len()); err != nil || !x.page.More {
+			return err
+		}
+		after = r.goals.id(last)
+	}
+}
+
+// remember turns what the model says of goals into facts of the memo. A goal
+// is undefined for good if no unknown gate can have made it so.
+func (x *exact) remember(m *model) {
+	complete := true
+	for _, g := range x.circuit.gates[gateTrue+1:] {
+		complete = complete && g.kind != unknown
+	}
+	for g, at := range x.gates {
+		goal := &x.run.goals.list[g]
+		switch {
+		case at == gateFalse:
+			// not part of the circuit
+		case m.isTrue(at):
+			goal.state = settledYes
+		case m.isFalse(at):
+			goal.state = settledNo
+		case complete:
+			goal.state = undefined
+		}
+	}
+}
+
+// depthError names the goal whose gate is unknown.
+func (x *exact) depthError(far gate) error {
+	r := x.run
+	p := r.engine.program
+	for g, at := range x.gates {
+		if at == far {
+			slot := &p.Slots[r.goals.list[g].slot]
+			return &DepthError{
+				Limit:    r.engine.limits.Depth,
+				Type:     p.Types[slot.Type].Name,
+				ObjectID: string(r.goals.id(int32(g))),
+				Relation: slot.Name,
+			}
+		}
+	}
+	return ErrDepthExceeded
+}

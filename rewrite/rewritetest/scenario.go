@@ -1,0 +1,121 @@
+package rewritetest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Scenario is a story in a file: a schema, tuples, and what follows from them.
+//
+//	Words for the reader, up to the first section.
+//
+//	== schema
+//	definition user {}
+//	definition document { relation viewer: user }
+//	== tuples
+//	document:plan#viewer@user:alice
+//	== questions
+//	yes  document:plan#viewer@user:alice
+//	== expand document:plan#viewer depth=2
+//	document:plan#viewer
+//	└── user:alice
+//
+// Lines that begin with // are comments in the sections of tuples and questions.
+type Scenario struct {
+	// Prose is what stands before the first section.
+	Prose string
+	// Sections are in the order of the file; their bodies are kept as written.
+	Sections []Section
+}
+
+// Section is one part of a scenario.
+type Section struct {
+	// Name is the word after ==, Args the rest of that line.
+	Name, Args string
+	Body       string
+}
+
+// ParseScenario splits a file's text.
+func ParseScenario(text string) Scenario {
+	var s Scenario
+	for line := range strings.Lines(text) {
+		if head, ok := strings.CutPrefix(line, "== "); ok {
+			name, args, _ := strings.Cut(strings.TrimSpace(head), " ")
+			s.Sections = append(s.Sections, Section{Name: name, Args: args})
+			continue
+		}
+		if len(s.Sections) == 0 {
+			s.Prose += line
+			continue
+		}
+		s.Sections[len(s.Sections)-1].Body += line
+	}
+	return s
+}
+
+// String returns the file's text.
+func (s Scenario) String() string {
+	var text strings.Builder
+	text.WriteString(s.Prose)
+	for _, section := range s.Sections {
+		text.WriteString(strings.TrimSpace("== "+section.Name+" "+section.Args) + "\n" + section.Body)
+	}
+	return text.String()
+}
+
+// Lines returns the lines of a section that are not empty or comments.
+func (s Section) Lines() []string {
+	var lines []string
+	for line := range strings.Lines(s.Body) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "//") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// World builds the scenario's schema and tuples.
+func (s Scenario) World() (*World, error) {
+	var text string
+	var tuples []string
+	for _, section := range s.Sections {
+		switch section.Name {
+		case "schema":
+			text += section.Body
+		case "tuples":
+			tuples = append(tuples, section.Lines()...)
+		case "questions", "expand":
+		default:
+			return nil, fmt.Errorf("unknown section %q", section.Name)
+		}
+	}
+	return Parse(text, tuples...)
+}
+
+// Expectation is one line of a section of questions.
+type Expectation struct {
+	// Answer is the line's first word: yes or no.
+	Answer string
+	// Userset and Subject are the question, in their text forms.
+	Userset, Subject string
+}
+
+// Expectations returns the questions of a scenario with their answers.
+func (s Scenario) Expectations() ([]Expectation, error) {
+	var all []Expectation
+	for _, section := range s.Sections {
+		if section.Name != "questions" {
+			continue
+		}
+		for _, line := range section.Lines() {
+			answer, question, _ := strings.Cut(line, " ")
+			userset, subject, ok := strings.Cut(strings.TrimSpace(question), "@")
+			if !ok || answer != "yes" && answer != "no" {
+				return nil, fmt.Errorf("%q is not an answer, yes or no, and a question, userset@subject", line)
+			}
+			all = append(all, Expectation{answer, userset, subject})
+		}
+	}
+	return all, nil
+}

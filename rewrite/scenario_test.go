@@ -1,0 +1,152 @@
+package rewrite_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tupelodb/tupelo/rewrite"
+	"github.com/tupelodb/tupelo/rewrite/oracle"
+	"github.com/tupelodb/tupelo/rewrite/rewritetest"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected trees in testdata")
+
+// TestScenarios runs every file of testdata through the engine, one question at
+// a time and as a batch, and through the oracle.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scenario := rewritetest.ParseScenario(string(text))
+			w, err := scenario.World()
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkQuestions(t, scenario, w)
+			for i := range scenario.Sections {
+				checkTree(t, &scenario.Sections[i], w)
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(scenario.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func checkQuestions(t *testing.T, scenario rewritetest.Scenario, w *rewritetest.World) {
+	t.Helper()
+	expected, err := scenario.Expectations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := rewrite.New(w.Program, rewrite.Limits{})
+	plain := oracle.New(w.Schema, w.Named)
+	questions := make([]rewrite.Question, len(expected))
+	for i, e := range expected {
+		questions[i] = ask(t, w, e.Userset, e.Subject)
+		result, err := engine.Check(context.Background(), w.Tuples, questions[i])
+		if err != nil || result.Verdict.String() != e.Answer {
+			t.Errorf("%s@%s is %v, %v; want %s", e.Userset, e.Subject, result.Verdict, err, e.Answer)
+		}
+		if got := plain.Check(named(t, e.Userset), named(t, e.Subject)); got != (e.Answer == "yes") {
+			t.Errorf("%s@%s is %t by the oracle; want %s", e.Userset, e.Subject, got, e.Answer)
+		}
+	}
+	answers := make([]rewrite.Answer, len(questions))
+	if err := engine.BatchCheck(context.Background(), w.Tuples, questions, answers); err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range expected {
+		if answers[i].Err != nil || answers[i].Verdict.String() != e.Answer {
+			t.Errorf("%s@%s is %v, %v in a batch; want %s", e.Userset, e.Subject, answers[i].Verdict, answers[i].Err, e.Answer)
+		}
+	}
+}
+
+// checkTree compares an expand section with the tree, or puts the tree into it.
+func checkTree(t *testing.T, section *rewritetest.Section, w *rewritetest.World) {
+	t.Helper()
+	if section.Name != "expand" {
+		return
+	}
+	args := strings.Fields(section.Args)
+	options, limits := expandOptions(t, args[1:])
+	slot, id, err := w.Userset(args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := rewrite.New(w.Program, limits).Expand(context.Background(), w.Tuples, slot, id, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := tree.Text(w.Names)
+	if *update {
+		section.Body = text + "\n"
+	}
+	if diff := cmp.Diff(strings.TrimSpace(section.Body), strings.TrimSpace(text)); diff != "" {
+		t.Errorf("expand %s (-want +got):\n%s", section.Args, diff)
+	}
+}
+
+func expandOptions(t *testing.T, args []string) (o rewrite.ExpandOptions, l rewrite.Limits) {
+	t.Helper()
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			t.Fatalf("expand option %s: %v", arg, err)
+		}
+		switch name {
+		case "depth":
+			o.Depth = n
+		case "subjects":
+			o.MaxSubjects = n
+		case "hops":
+			l.Depth = n
+		default:
+			t.Fatalf("unknown expand option %s", arg)
+		}
+	}
+	return o, l
+}
+
+// ask makes a question of the texts of a userset and a subject.
+func ask(t testing.TB, w *rewritetest.World, userset, subject string) rewrite.Question {
+	t.Helper()
+	slot, id, err := w.Userset(userset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.Subject(subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rewrite.Question{Slot: slot, ObjectID: id, Subject: s}
+}
+
+// named reads a userset or subject as the oracle takes it.
+func named(t testing.TB, text string) oracle.Userset {
+	t.Helper()
+	typeName, id, relation, err := tuple.ParseSubject(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return oracle.Userset{Object: oracle.Object{Type: typeName, ID: id}, Relation: relation}
+}

@@ -1,0 +1,253 @@
+package rewrite
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/tupelodb/tupelo/schema"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// value is what the search found out about a goal or an expression.
+type value uint8
+
+const (
+	no value = iota
+	yes
+	undecided
+)
+
+// outcome is a value and, for a no, the lowest level of an active goal that it
+// takes for no. A no of level free depends on none and is a fact. A yes is
+// always a fact (R2).
+type outcome struct {
+	value value
+	low   int32
+}
+
+const free = math.MaxInt32
+
+var (
+	isNo      = outcome{no, free}
+	isYes     = outcome{yes, free}
+	isUnclear = outcome{undecided, free}
+)
+
+// or adds an operand that is not yes to a union without a yes: the union is no
+// if all its operands are, and then depends on whatever they depend on.
+func (o outcome) or(operand outcome) outcome {
+	if o.value == undecided || operand.value == undecided {
+		return isUnclear
+	}
+	return outcome{no, min(o.low, operand.low)}
+}
+
+// solve finds the value of a goal, `hops` objects away from the question.
+func (r *run) solve(g int32, hops int) (outcome, error) {
+	r.cost.Steps++
+	if r.cost.Steps >= r.pauseAt {
+		if err := r.pause(); err != nil {
+			return isUnclear, err
+		}
+	}
+	goal := &r.goals.list[g]
+	switch goal.state {
+	case settledYes:
+		return isYes, nil
+	case settledNo:
+		return isNo, nil
+	case unclear, undefined:
+		return isUnclear, nil
+	case active:
+		goal.used = true
+		return outcome{no, goal.level}, nil
+	case provisional:
+		return outcome{no, goal.level}, nil
+	}
+	switch {
+	case r.isSubject(g):
+		goal.state = settledYes
+		return isYes, nil
+	case hops > r.engine.limits.Depth:
+		return isUnclear, nil // not in the memo: it may be asked for from nearer (R5)
+	case len(r.goals.list) > r.maxGoals:
+		return isUnclear, &WorkError{Unit: "sub-problems", Limit: r.engine.limits.SubProblems}
+	}
+	slot := &r.engine.program.Slots[goal.slot]
+	level, start := r.enter(g)
+	found, err := r.node(slot.Root, g, hops)
+	if err != nil {
+		return isUnclear, err
+	}
+	return r.leave(g, level, start, found), nil
+}
+
+// node finds the value of one expression of goal g's slot.
+func (r *run) node(n, g int32, hops int) (outcome, error) {
+	node := &r.engine.program.Nodes[n]
+	switch node.Op {
+	case schema.This:
+		return r.this(g, hops)
+	case schema.ComputedUserset:
+		if !r.reaches(node.Slot) {
+			return isNo, nil
+		}
+		return r.solve(r.goals.beside(g, node.Slot), hops)
+	case schema.TupleToUserset:
+		return r.arrow(node, g, hops)
+	case schema.UnionOf:
+		return r.union(node, g, hops)
+	case schema.IntersectionOf:
+		return r.intersection(node, g, hops)
+	case schema.ExclusionOf:
+		return r.exclusion(node, g, hops)
+	case schema.Nothing:
+		return isNo, nil
+	default:
+		return isUnclear, fmt.Errorf("%w: %d", ErrProgram, node.Op)
+	}
+}
+
+// union is yes if any operand is.
+func (r *run) union(node *schema.Node, g int32, hops int) (outcome, error) {
+	sum := isNo
+	for _, operand := range node.Cheap {
+		found, err := r.node(operand, g, hops)
+		if err != nil || found.value == yes {
+			return found, err
+		}
+		sum = sum.or(found)
+	}
+	return sum, nil
+}
+
+// intersection is no if any operand is, whatever is unclear about the others.
+func (r *run) intersection(node *schema.Node, g int32, hops int) (outcome, error) {
+	all := isYes
+	for _, operand := range node.Cheap {
+		found, err := r.node(operand, g, hops)
+		if err != nil || found.value == no {
+			return found, err
+		}
+		if found.value == undecided {
+			all = isUnclear
+		}
+	}
+	return all, nil
+}
+
+// exclusion is yes if the first operand is and the second is not. A yes must
+// be a fact, so a provisional no of the second operand does not do (R3).
+func (r *run) exclusion(node *schema.Node, g int32, hops int) (outcome, error) {
+	from, err := r.node(node.Operands[0], g, hops)
+	if err != nil || from.value == no {
+		return from, err
+	}
+	subtracted, err := r.node(node.Operands[1], g, hops)
+	switch {
+	case err != nil:
+		return isUnclear, err
+	case subtracted.value == yes:
+		return isNo, nil
+	case subtracted == isNo:
+		return from, nil
+	default:
+		return isUnclear, nil
+	}
+}
+
+// this is yes if the relation stores the subject, or the wildcard that covers
+// it, or a userset which contains it. Look-ups come before recursion.
+func (r *run) this(g int32, hops int) (outcome, error) {
+	slot := &r.engine.program.Slots[r.goals.list[g].slot]
+	if found, err := r.storedDirectly(g, slot); err != nil || found {
+		return isYes, err
+	}
+	sum := isNo
+	for i := range slot.Direct {
+		direct := &slot.Direct[i]
+		if direct.Slot < 0 || !r.reaches(direct.Slot) {
+			continue
+		}
+		kind := tuple.Kind{Type: tuple.TypeID(direct.SubjectType), Relation: tuple.RelationID(direct.SubjectRelation)}
+		found, err := r.anyOf(g, slot, kind, direct.Slot, hops)
+		if err != nil || found.value == yes {
+			return found, err
+		}
+		sum = sum.or(found)
+	}
+	return sum, nil
+}
+
+// storedDirectly looks for the subject and its wildcard among the stored
+// subjects of goal g. A wildcard covers objects, never usersets.
+func (r *run) storedDirectly(g int32, slot *schema.Slot) (bool, error) {
+	for i := range slot.Direct {
+		direct := &slot.Direct[i]
+		if direct.SubjectType != uint16(r.subject.Type) {
+			continue
+		}
+		var subject tuple.Subject
+		switch direct.SubjectRelation {
+		case uint16(r.subject.Relation):
+			subject = r.subject
+		case uint16(tuple.Wildcard):
+			if r.subject.Relation != tuple.Self {
+				continue
+			}
+			subject = r.wildcard
+		default:
+			continue
+		}
+		if found, err := r.stored(r.object(g), slot, subject); err != nil || found {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// arrow is yes if the target is yes at any object of the tupleset. The paper
+// takes the object of each subject there, also of one that is a userset.
+func (r *run) arrow(node *schema.Node, g int32, hops int) (outcome, error) {
+	tupleset := &r.engine.program.Slots[node.Slot]
+	sum := isNo
+	for i := range node.Arrows {
+		target := &node.Arrows[i]
+		if !r.reaches(target.Slot) {
+			continue
+		}
+		kind := tuple.Kind{Type: tuple.TypeID(target.SubjectType), Relation: tuple.RelationID(target.SubjectRelation)}
+		found, err := r.anyOf(g, tupleset, kind, target.Slot, hops)
+		if err != nil || found.value == yes {
+			return found, err
+		}
+		sum = sum.or(found)
+	}
+	return sum, nil
+}
+
+// anyOf is yes if the target slot is yes at any of the subjects of one kind
+// that a relation stores at goal g's object: one hop.
+func (r *run) anyOf(g int32, relation *schema.Slot, kind tuple.Kind, target int32, hops int) (outcome, error) {
+	page := r.page(hops)
+	sum := isNo
+	var after []byte
+	for {
+		if err := r.tupleset(r.object(g), relation, kind, after, page); err != nil {
+			return isUnclear, err
+		}
+		var last int32
+		for i := range page.Len() {
+			last = r.goals.at(target, page.ID(i))
+			found, err := r.solve(last, hops+1)
+			if err != nil || found.value == yes {
+				return found, err
+			}
+			sum = sum.or(found)
+		}
+		if !page.More {
+			return sum, nil
+		}
+		after = r.goals.id(last) // not page.ID: the page is about to be overwritten
+	}
+}
