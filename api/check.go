@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/rewrite"
+)
+
+// Check answers whether a subject has a relation or permission on an object.
+func (s *Server) Check(ctx context.Context, r *tupelov1.CheckRequest) (*tupelov1.CheckResponse, error) {
+	if err := validateQuestion(r.Object, r.Relation, r.Subject); err != nil {
+		return nil, err
+	}
+	v, err := s.open(ctx, r.Consistency)
+	if err != nil {
+		return nil, err
+	}
+	defer v.close()
+	q, err := v.model.question(r.Object, r.Relation, r.Subject)
+	if err != nil {
+		return nil, err
+	}
+	result, err := v.model.engine.Check(ctx, v.snapshot, q)
+	s.metrics.evaluated(1, result.Cost)
+	if err != nil {
+		return nil, err
+	}
+	return &tupelov1.CheckResponse{Result: resultOf(result.Verdict), Zookie: v.zookie}, nil
+}
+
+func resultOf(v rewrite.Verdict) tupelov1.Result {
+	switch v {
+	case rewrite.Yes:
+		return tupelov1.Result_RESULT_YES
+	case rewrite.Conditional:
+		return tupelov1.Result_RESULT_CONDITIONAL
+	}
+	return tupelov1.Result_RESULT_NO
+}
+
+// BatchCheck answers many checks at one revision.
+func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) (*tupelov1.BatchCheckResponse, error) {
+	if err := validateCount("items", len(r.Items), 1, maxBatchItems); err != nil {
+		return nil, err
+	}
+	v, err := s.open(ctx, r.Consistency)
+	if err != nil {
+		return nil, err
+	}
+	defer v.close()
+	b := newBatchAnswers(len(r.Items))
+	questions := make([]rewrite.Question, 0, len(r.Items))
+	asked := make([]int, 0, len(r.Items)) // the items that questions are of
+	for i, item := range r.Items {
+		q, err := v.model.itemQuestion(item)
+		if err != nil {
+			b.fail(i, within(fmt.Sprintf("items[%d]", i), err))
+			continue
+		}
+		questions, asked = append(questions, q), append(asked, i)
+	}
+	answers := make([]rewrite.Answer, len(questions))
+	if err := v.model.engine.BatchCheck(ctx, v.snapshot, questions, answers); err != nil {
+		return nil, err
+	}
+	var cost rewrite.Cost
+	for j, a := range answers {
+		cost.SubProblems += a.Cost.SubProblems
+		cost.Steps += a.Cost.Steps
+		cost.Reads += a.Cost.Reads
+		if err := b.answer(asked[j], a); err != nil {
+			return nil, err
+		}
+	}
+	s.metrics.evaluated(len(questions), cost)
+	return &tupelov1.BatchCheckResponse{Results: b.results, Zookie: v.zookie}, nil
+}
+
+func (m *model) itemQuestion(item *tupelov1.BatchCheckItem) (rewrite.Question, error) {
+	if err := validateQuestion(item.GetObject(), item.GetRelation(), item.GetSubject()); err != nil {
+		return rewrite.Question{}, err
+	}
+	return m.question(item.Object, item.Relation, item.Subject)
+}
+
+// batchAnswers gathers the results of a batch, whose messages share one allocation.
+type batchAnswers struct {
+	results []*tupelov1.BatchCheckResult
+}
+
+func newBatchAnswers(n int) batchAnswers {
+	messages := make([]tupelov1.BatchCheckResult, n)
+	results := make([]*tupelov1.BatchCheckResult, n)
+	for i := range messages {
+		results[i] = &messages[i]
+	}
+	return batchAnswers{results}
+}
+
+func (b batchAnswers) fail(i int, err error) { b.results[i].Error = statusOf(err).Proto() }
+
+// answer takes one answer. Its error, if it is no fault of the item, fails the call.
+func (b batchAnswers) answer(i int, a rewrite.Answer) error {
+	switch {
+	case a.Err == nil:
+		b.results[i].Result = resultOf(a.Verdict)
+	case errors.Is(a.Err, rewrite.ErrDepthExceeded), errors.Is(a.Err, rewrite.ErrTooManySubProblems):
+		b.fail(i, a.Err)
+	default:
+		return a.Err
+	}
+	return nil
+}

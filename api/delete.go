@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/store"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// maxDeleteBytes bounds the ids in one DeleteByFilter's command, so that it
+// fits into one entry of the log.
+const maxDeleteBytes = 2 << 20
+
+// DeleteByFilter deletes the tuples that a filter selects.
+func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterRequest) (*tupelov1.DeleteByFilterResponse, error) {
+	limit, err := boundedLimit("limit", r.Limit, maxDeleteLimit, maxDeleteLimit)
+	if err != nil {
+		return nil, err
+	}
+	if err := validateDelete(r); err != nil {
+		return nil, err
+	}
+	f, err := s.identity()
+	if err != nil {
+		return nil, err
+	}
+	var command store.DeleteByFilter
+	err = s.withSchema(ctx, func(snapshot *store.Snapshot, m *model) (err error) {
+		command, err = m.delete(ctx, snapshot, r, limit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	command.UnixMillis = s.now().UnixMilli()
+	result, err := s.propose(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	if result.Err != nil {
+		return nil, preconditionFault(r.Preconditions, tooMany(result.Err))
+	}
+	return &tupelov1.DeleteByFilterResponse{
+		Deleted:  uint64(result.Deleted),
+		Complete: result.Complete,
+		Zookie:   s.zookie(f, result.Revision),
+	}, nil
+}
+
+func validateDelete(r *tupelov1.DeleteByFilterRequest) error {
+	if err := validateFilterNotEmpty(r.Filter); err != nil {
+		return within("filter", err)
+	}
+	if err := knownFieldsOnly(r); err != nil {
+		return err
+	}
+	return validatePreconditions(r.Preconditions)
+}
+
+// delete reads what a valid filter selects at a snapshot, so that the apply need
+// not search: it adds what was written since.
+func (m *model) delete(ctx context.Context, snapshot *store.Snapshot, r *tupelov1.DeleteByFilterRequest, limit int) (store.DeleteByFilter, error) {
+	command := store.DeleteByFilter{
+		Filter: filterOf(r.Filter), ReadAt: snapshot.Revision(), Limit: limit, AllowPartial: r.AllowPartial,
+	}
+	err := m.filter(r.Filter)
+	if err != nil {
+		return command, within("filter", err)
+	}
+	if command.Preconditions, err = m.preconditions(r.Preconditions); err != nil {
+		return command, err
+	}
+	var next []byte
+	command.Tuples, next, err = snapshot.Read(ctx, command.Filter, nil, limit)
+	if err != nil {
+		return command, err
+	}
+	if command.More = next != nil; command.More && !command.AllowPartial {
+		command.Tuples = nil // the apply will refuse, and need not carry them
+	}
+	return command, fitDelete(&command)
+}
+
+// fitDelete cuts a command to what one entry of the log holds: fewer tuples if
+// a part will do, else an error.
+func fitDelete(command *store.DeleteByFilter) error {
+	size := 0
+	for i, t := range command.Tuples {
+		if size += tupleBytes(t); size <= maxDeleteBytes {
+			continue
+		}
+		if !command.AllowPartial {
+			return refusal(tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE,
+				"the ids of the selected tuples have more than %d bytes; lower the limit and set allow_partial", maxDeleteBytes)
+		}
+		command.Tuples, command.Limit, command.More = command.Tuples[:i], i, true
+		break
+	}
+	return nil
+}
+
+// tupleBytes is at least what a tuple takes in a command.
+func tupleBytes(t tuple.Tuple) int { return len(t.Object.ID) + len(t.Subject.ID) + 16 }
+
+func tooMany(err error) error {
+	var many *store.TooManyError
+	if !errors.As(err, &many) {
+		return err
+	}
+	return &Error{
+		Reason:  tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_TUPLES,
+		Message: fmt.Sprintf("the filter selects more than %d tuples; nothing was deleted; set allow_partial to delete %[1]d at a time", many.Limit),
+		Fields:  []FieldFault{{"filter", "it selects too many tuples"}},
+		cause:   err,
+	}
+}

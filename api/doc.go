@@ -1,0 +1,43 @@
+// Package api is the edge of Tupelo: it serves tupelo.v1 over gRPC, and turns
+// requests in names and zookies into questions and commands in numbers and
+// revisions. What a request means is decided here; how it is answered is not.
+//
+// The picture to have in mind:
+//
+//	          ┌────────── intercept.go: let in, counted, errors into statuses ──────────┐
+//	request ─▶│ validate.go ─▶ consistency.go ─▶ resolve.go ─▶ rewrite.Engine ─▶ zookie │─▶ answer
+//	          │ true or false   a snapshot that   names into    at the snapshot's       │
+//	          │ of the message  is fresh enough   numbers       revision, all of it     │
+//	          │                                      │                                  │
+//	          │                                      └──▶ store.Command ─▶ Log ─▶ apply │
+//	          └─────────────────────────────────────────────────────────────────────────┘
+//
+// A read opens a view: a snapshot of the store and the model of the schema that
+// holds at it. A write is checked against the newest schema here, so that its
+// errors are good, and again by the apply, so that it is right.
+//
+// # Invariants
+//
+//	A1  An answer is computed at exactly one revision, schema included, and its
+//	    zookie names that revision.
+//	A2  An answer is at least as fresh as the request's zookie, or an error:
+//	    the snapshot is taken after the wait, never before.
+//	A3  A zookie and a cursor have one spelling, and belong to one cluster; a
+//	    cursor belongs to one request too, and reads at its first page's revision.
+//	A4  What this server does not understand it refuses where passing over it
+//	    could select, delete or grant more, or answer staler: a Consistency, a
+//	    filter or a tuple with unknown fields.
+//	A5  "Not done" and "may have been done" are different errors.
+//	A6  Every error of the packages below has a line in error_rules.go, and every
+//	    reason a status code in errors.go; nowhere else are there status codes.
+//	A7  Bad input is an error that names the field. A panic is a bug: it is
+//	    answered with INTERNAL, logged with its stack, and counted.
+//
+// Protobuf messages stay in this package. It knows the log by an interface of
+// its own, and neither raft nor Pebble.
+//
+// Read next: proto/tupelo/v1/tupelo.proto, then check.go for a read and
+// write.go for a write from door to door.
+package api
+
+//go:generate go tool -modfile=../tools.mod buf generate

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tupelodb/tupelo/store"
+)
+
+// gauges reads the state of store and log at each scrape.
+type gauges struct {
+	store  *store.Store
+	status func() LogStatus
+}
+
+// reading is everything that one scrape looks at.
+type reading struct {
+	store store.Metrics
+	log   LogStatus
+}
+
+type gauge struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(reading) float64
+}
+
+func newGauge(name, help string, kind prometheus.ValueType, value func(reading) float64) gauge {
+	return gauge{prometheus.NewDesc(name, help, nil, nil), kind, value}
+}
+
+const (
+	counterValue = prometheus.CounterValue
+	gaugeValue   = prometheus.GaugeValue
+)
+
+var allGauges = []gauge{
+	newGauge("tupelo_applied_revision", "Newest revision applied here.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.RevisionsApplied) }),
+	newGauge("tupelo_horizon_revision", "Oldest revision that can be read.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.Horizon) }),
+
+	newGauge("tupelo_storage_disk_bytes", "Size of the state database's files.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.DiskBytes) }),
+	newGauge("tupelo_storage_cache_bytes", "Blocks held in the cache.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.CacheBytes) }),
+	newGauge("tupelo_storage_cache_hits_total", "Blocks found in the cache.", counterValue,
+		func(r reading) float64 { return float64(r.store.CacheHits) }),
+	newGauge("tupelo_storage_cache_misses_total", "Blocks read from disk.", counterValue,
+		func(r reading) float64 { return float64(r.store.CacheMisses) }),
+	newGauge("tupelo_storage_memtable_bytes", "Size of the memtables.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.MemTableBytes) }),
+	newGauge("tupelo_storage_flushes_total", "Memtables written to disk.", counterValue,
+		func(r reading) float64 { return float64(r.store.Flushes) }),
+	newGauge("tupelo_storage_compactions_total", "Compactions done.", counterValue,
+		func(r reading) float64 { return float64(r.store.Compactions) }),
+	newGauge("tupelo_storage_compaction_debt_bytes", "Estimated bytes that compactions are behind.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.CompactionBytes) }),
+	newGauge("tupelo_storage_l0_sublevels", "Sublevels of level 0.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.L0Sublevels) }),
+	newGauge("tupelo_storage_read_amplification", "Places that a read looks at.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.ReadAmp) }),
+	newGauge("tupelo_storage_table_iterators", "Table iterators open.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.IteratorsOpen) }),
+	newGauge("tupelo_storage_pooled_iterators", "Iterators kept for the next requests.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.IteratorsOfPool) }),
+
+	newGauge("tupelo_raft_leader", "1 on the leader, 0 elsewhere.", gaugeValue,
+		func(r reading) float64 {
+			if r.log.Leader {
+				return 1
+			}
+			return 0
+		}),
+	newGauge("tupelo_raft_term", "Term of the log.", gaugeValue,
+		func(r reading) float64 { return float64(r.log.Term) }),
+	newGauge("tupelo_raft_last_index", "Last entry of the log here.", gaugeValue,
+		func(r reading) float64 { return float64(r.log.LastIndex) }),
+	newGauge("tupelo_raft_commit_index", "Last entry known to be committed.", gaugeValue,
+		func(r reading) float64 { return float64(r.log.CommitIndex) }),
+	newGauge("tupelo_raft_applied_index", "Last entry that the state machine has seen.", gaugeValue,
+		func(r reading) float64 { return float64(r.log.AppliedIndex) }),
+	newGauge("tupelo_raft_snapshot_index", "Last entry in the newest snapshot.", gaugeValue,
+		func(r reading) float64 { return float64(r.log.SnapshotIndex) }),
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) {
+	for _, one := range allGauges {
+		out <- one.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	r := reading{g.store.Metrics(), g.status()}
+	for _, one := range allGauges {
+		out <- prometheus.MustNewConstMetric(one.desc, one.kind, one.value(r))
+	}
+}

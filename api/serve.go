@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc/filters"
+	"go.opentelemetry.io/otel/propagation"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+)
+
+// buildGRPC makes the gRPC server with the services on it.
+func (s *Server) buildGRPC(o *Options) error {
+	options := []grpc.ServerOption{
+		grpc.UnaryInterceptor(s.unary),
+		grpc.StreamInterceptor(s.stream),
+		grpc.MaxRecvMsgSize(o.MaxRequestBytes),
+		// Clients that keep idle connections alive are welcome, up to a ping
+		// every ten seconds.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	}
+	if o.CertFile != "" || o.KeyFile != "" {
+		c, err := newCertificate(o.CertFile, o.KeyFile, s.logger)
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.Creds(credentials.NewTLS(c.config())))
+	}
+	if o.TracerProvider != nil {
+		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(
+			otelgrpc.WithTracerProvider(o.TracerProvider),
+			otelgrpc.WithPropagators(propagation.TraceContext{}),
+			otelgrpc.WithFilter(filters.Not(filters.HealthCheck())),
+		)))
+	}
+	s.grpc = grpc.NewServer(options...)
+	s.health = health.NewServer()
+	s.setServing(false)
+	tupelov1.RegisterTupeloServer(s.grpc, s)
+	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return nil
+}
+
+// Serve answers calls on a listener, and advances the horizon, until ctx ends;
+// calls then have DrainLimit to come to an end. It refuses a listener that
+// other machines reach if no token is asked for (ErrTokenRequired). It closes
+// the listener, and serves once.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	defer s.drain()
+	if err := s.tokens.allowListener(listener.Addr()); err != nil {
+		_ = listener.Close()
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.grpc.Serve(listener) })
+	group.Go(func() error { s.watchHealth(ctx); return nil })
+	group.Go(func() error { s.collect(ctx); return nil })
+	group.Go(func() error { s.stop(ctx); return nil })
+	return group.Wait()
+}
+
+// stop waits for the end of ctx and drains: no new calls, those that run may
+// end, what still runs at the limit is cut off.
+func (s *Server) stop(ctx context.Context) {
+	<-ctx.Done()
+	s.health.Shutdown()
+	s.drain()
+	cutOff := time.AfterFunc(s.drainLimit, s.grpc.Stop)
+	defer cutOff.Stop()
+	s.grpc.GracefulStop()
+}
+
+// healthEvery is how often the health is looked at: an atomic load.
+const healthEvery = 100 * time.Millisecond
+
+// watchHealth reports the server as serving once the cluster has a name: then a
+// leader was elected, and its first command was applied here.
+func (s *Server) watchHealth(ctx context.Context) {
+	ticker := time.NewTicker(healthEvery)
+	defer ticker.Stop()
+	for {
+		if _, err := s.identity(); err == nil {
+			s.setServing(true)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *Server) setServing(serving bool) {
+	status := grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	if serving {
+		status = grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", status)
+	s.health.SetServingStatus(tupelov1.Tupelo_ServiceDesc.ServiceName, status)
+}

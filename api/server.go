@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/rewrite"
+	"github.com/tupelodb/tupelo/store"
+)
+
+// Options say what a server serves, and how. Store and Log are needed; numbers
+// left zero take the default.
+type Options struct {
+	// Store holds the tuples; Log has its commands applied.
+	Store *store.Store
+	Log   Log
+	// LogStatus returns the state of the log. Nil counts as a leader of which
+	// nothing is known.
+	LogStatus func() LogStatus
+
+	// Tokens are the bearer tokens that are let in; none lets everybody in, and
+	// only addresses of this machine can be served then.
+	Tokens []string
+	// CertFile and KeyFile, in PEM, have the listener speak TLS. They are read
+	// again when they change.
+	CertFile, KeyFile string
+
+	// Logger takes what an operator should know; nil discards it.
+	Logger *slog.Logger
+	// Registry takes the metrics; nil keeps them to nobody.
+	Registry prometheus.Registerer
+	// TracerProvider has every call traced; nil traces none.
+	TracerProvider trace.TracerProvider
+
+	// Now is the clock that commands carry; nil is time.Now.
+	Now func() time.Time
+	// Limits bound the work of one question.
+	Limits rewrite.Limits
+	// WaitLimit is how long a call without a shorter deadline waits for a
+	// revision. Default 10 s.
+	WaitLimit time.Duration
+	// DrainLimit is how long calls may go on once the server is told to stop.
+	// Default 10 s.
+	DrainLimit time.Duration
+	// HistoryWindow is how far back exact snapshots can be read. Default 24 h.
+	HistoryWindow time.Duration
+	// CollectEvery is the pause between two looks for history to forget.
+	// Default one minute.
+	CollectEvery time.Duration
+	// MaxRequestBytes bounds a request. Default 4 MiB: 1,000 updates with the
+	// longest ids are some 2.3 MB.
+	MaxRequestBytes int
+}
+
+// Server answers tupelo.v1. Its methods named after the service's calls are the
+// handlers: what reaches them is let in, and their errors, made into statuses
+// by the table of this package, are for clients to see.
+type Server struct {
+	tupelov1.UnsafeTupeloServer // so that a call without a method here does not compile
+
+	store     *store.Store
+	log       Log
+	logStatus func() LogStatus
+	tokens    tokens
+	logger    *slog.Logger
+	metrics   *metrics
+	models    *models
+	now       func() time.Time
+
+	waitLimit, drainLimit, window, collectEvery time.Duration
+
+	grpc     *grpc.Server
+	health   *health.Server
+	draining context.Context // ends when the server is told to stop
+	drain    context.CancelFunc
+
+	fingerprint atomic.Pointer[fingerprint]
+	minted      atomic.Pointer[minted]
+
+	// ignoreZookies answers at any revision although a zookie asks for a newer
+	// one. Only tests set it, to see that they would notice.
+	ignoreZookies bool
+}
+
+// New returns a server; Serve has it answer. It fails if a token is unusable,
+// the TLS files cannot be read, or the registry has such metrics already.
+func New(o Options) (*Server, error) {
+	o.setDefaults()
+	tokens, err := newTokens(o.Tokens)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(o.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := o.Registry.Register(&gauges{o.Store, o.LogStatus}); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	s := &Server{
+		store: o.Store, log: o.Log, logStatus: o.LogStatus,
+		tokens: tokens, logger: o.Logger, metrics: m,
+		models:    &models{limits: o.Limits, compiled: m.compilations.Inc},
+		now:       o.Now,
+		waitLimit: o.WaitLimit, drainLimit: o.DrainLimit, window: o.HistoryWindow, collectEvery: o.CollectEvery,
+	}
+	s.draining, s.drain = context.WithCancel(context.Background())
+	return s, s.buildGRPC(&o)
+}
+
+func (o *Options) setDefaults() {
+	if o.LogStatus == nil {
+		o.LogStatus = func() LogStatus { return LogStatus{Leader: true} }
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxRequestBytes == 0 {
+		o.MaxRequestBytes = 4 << 20
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{&o.WaitLimit, 10 * time.Second},
+		{&o.DrainLimit, 10 * time.Second},
+		{&o.HistoryWindow, 24 * time.Hour},
+		{&o.CollectEvery, time.Minute},
+	} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+}
