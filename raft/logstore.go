@@ -1,0 +1,508 @@
+package raft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	hraft "github.com/hashicorp/raft"
+)
+
+// logStore keeps the log, the vote and the term in one Pebble: hashicorp/raft's
+// LogStore and StableStore. Its keys, all big-endian:
+//
+//	'c' index (8)   the membership in force from that index on, as in the entry
+//	'e' index (8)   the entry, see entry.go
+//	'p'             index and term (8 + 8) of the last truncated entry
+//	's' name        raft's stable values: vote, term
+//
+// The log is the range (previous, last] and has no gaps. The 'p' record and the
+// newest 'c' record at or before it outlive truncation, so that the log alone
+// can say at which term and under which membership it goes on.
+//
+// hashicorp/raft panics, in goroutines of its own, when it cannot read an entry
+// or write its term. A database inside somebody's process must not do that, so
+// those methods end the calling goroutine instead, once the failure is reported
+// (invariant R7); raft's deferred calls then answer whoever waits. See die.
+type logStore struct {
+	logger    *slog.Logger
+	onFailure func(error)
+	writes    *pebble.WriteOptions
+
+	// closing is held for reading by every use of db: one of raft's goroutines
+	// (the one that reports the log's age) outlives raft's own shutdown.
+	closing sync.RWMutex
+	db      *pebble.DB // nil once closed
+
+	bounds struct {
+		sync.Mutex
+		previous, previousTerm uint64 // term 0: not known
+		last                   uint64
+	}
+
+	written atomic.Int64 // bytes of entries, since the log was opened
+	failure atomic.Pointer[error]
+}
+
+const (
+	configurationKey = 'c'
+	entryKey         = 'e'
+	previousKey      = 'p'
+	stableKey        = 's'
+)
+
+// stableTerm is the name under which hashicorp/raft keeps its current term.
+const stableTerm = "CurrentTerm"
+
+// openLogStore opens or creates the log in dir. onFailure is called, once, when
+// a write has failed: from then on nothing is written or read.
+func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(error)) (*logStore, error) {
+	s := &logStore{logger: logger, onFailure: onFailure, writes: pebble.Sync}
+	if err := makeDir(fs, dir); err != nil {
+		return nil, err
+	}
+	db, err := pebble.Open(dir, s.pebbleOptions(fs))
+	if err != nil {
+		return nil, fmt.Errorf("open the raft log in %s: %w", dir, err)
+	}
+	s.db = db
+	if err := s.loadBounds(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// pebbleOptions suit a log: written once in order, read back rarely, dropped
+// from the front.
+func (s *logStore) pebbleOptions(fs vfs.FS) *pebble.Options {
+	return &pebble.Options{
+		FS:     fs,
+		Logger: pebbleLogger{s},
+		// WAL records that say how far the file was synced: a hole in the
+		// middle is then told from the end, and refused.
+		FormatMajorVersion: pebble.FormatTableFormatV6,
+		// Entries are read back only by a follower that lags and at a start,
+		// front to back: a cache would hold what nobody asks for again.
+		CacheSize: 1 << 20,
+		// The memtable is the cache for entries just written. It grows to this
+		// size by doubling, so an idle node pays 256 KiB. Four of them let a
+		// burst go on while the first is flushed.
+		MemTableSize:                8 << 20,
+		MemTableStopWritesThreshold: 4,
+		MaxOpenFiles:                64,
+		// Keys only grow, so tables never overlap, compactions are moves, and
+		// a pile of tables in level 0 costs a read nothing.
+		L0CompactionThreshold: 8,
+		L0StopWritesThreshold: 1000,
+	}
+}
+
+// loadBounds finds the range of the log and checks that it begins where it must.
+func (s *logStore) loadBounds() error {
+	b := &s.bounds
+	previous, err := s.read([]byte{previousKey})
+	if err != nil {
+		return err
+	}
+	if len(previous) != 0 {
+		if len(previous) != 16 {
+			return fmt.Errorf("%w: the record of the last truncation is %d bytes", ErrDamaged, len(previous))
+		}
+		b.previous = binary.BigEndian.Uint64(previous)
+		b.previousTerm = binary.BigEndian.Uint64(previous[8:])
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{entryKey}, UpperBound: []byte{entryKey + 1}})
+	if err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
+	defer it.Close()
+	b.last = b.previous
+	if it.First() {
+		first := indexOf(it.Key())
+		if first != b.previous+1 {
+			return fmt.Errorf("%w: the raft log begins at %d, not at %d", ErrDamaged, first, b.previous+1)
+		}
+		it.Last()
+		b.last = indexOf(it.Key())
+	}
+	return it.Error()
+}
+
+// FirstIndex returns the index of the first entry; 0 if the log is empty.
+func (s *logStore) FirstIndex() (uint64, error) {
+	b := &s.bounds
+	b.Lock()
+	defer b.Unlock()
+	if b.last == b.previous {
+		return 0, nil
+	}
+	return b.previous + 1, nil
+}
+
+// LastIndex returns the index of the last entry; 0 if the log is empty.
+func (s *logStore) LastIndex() (uint64, error) {
+	b := &s.bounds
+	b.Lock()
+	defer b.Unlock()
+	if b.last == b.previous {
+		return 0, nil
+	}
+	return b.last, nil
+}
+
+// span returns the range (previous, last] of the log and the term of the entry
+// before it; term 0 if that is not known.
+func (s *logStore) span() (previous, previousTerm, last uint64) {
+	b := &s.bounds
+	b.Lock()
+	defer b.Unlock()
+	return b.previous, b.previousTerm, b.last
+}
+
+func (s *logStore) holds(index uint64) bool {
+	previous, _, last := s.span()
+	return previous < index && index <= last
+}
+
+// GetLog reads one entry, or returns raft's ErrLogNotFound.
+func (s *logStore) GetLog(index uint64, l *hraft.Log) error {
+	err := s.entry(index, l)
+	if err != nil && err != hraft.ErrLogNotFound {
+		s.die(err)
+	}
+	return err
+}
+
+// entry is GetLog for a caller that takes an error for an answer.
+func (s *logStore) entry(index uint64, l *hraft.Log) error {
+	if !s.holds(index) {
+		return hraft.ErrLogNotFound
+	}
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.db == nil {
+		return hraft.ErrLogNotFound // only the reporter of the log's age comes this late
+	}
+	value, closer, err := s.db.Get(indexKey(entryKey, index))
+	if errors.Is(err, pebble.ErrNotFound) {
+		if !s.holds(index) { // truncated meanwhile
+			return hraft.ErrLogNotFound
+		}
+		return fmt.Errorf("%w: log entry %d is missing", ErrDamaged, index)
+	}
+	if err != nil {
+		return fmt.Errorf("read log entry %d: %w", index, err)
+	}
+	defer closer.Close()
+	return decodeEntry(index, value, l)
+}
+
+// StoreLog stores one entry, as StoreLogs does.
+func (s *logStore) StoreLog(l *hraft.Log) error { return s.StoreLogs([]*hraft.Log{l}) }
+
+// StoreLogs appends entries in one batch, and returns when they are synced (R1).
+func (s *logStore) StoreLogs(logs []*hraft.Log) error {
+	if len(logs) == 0 {
+		return nil
+	}
+	previous, _, last := s.span()
+	// An empty log may go on anywhere: after a snapshot that came from elsewhere.
+	first := logs[0].Index
+	jump := first != last+1
+	if jump && last != previous {
+		return s.fail(fmt.Errorf("append log entry %d after %d: not the next one", first, last))
+	}
+	var size int64
+	err := s.commit(func(b *pebble.Batch) error {
+		if jump {
+			setPrevious(b, first-1, 0)
+		}
+		for i, l := range logs {
+			if l.Index != first+uint64(i) {
+				return fmt.Errorf("append log entry %d at place %d after %d: not the next one", l.Index, i, last)
+			}
+			size += putEntry(b, l)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.written.Add(size)
+	s.bounds.Lock()
+	defer s.bounds.Unlock()
+	if jump {
+		s.bounds.previous, s.bounds.previousTerm = first-1, 0
+	}
+	s.bounds.last = logs[len(logs)-1].Index
+	return nil
+}
+
+// putEntry encodes an entry straight into the batch and returns the bytes it takes.
+func putEntry(b *pebble.Batch, l *hraft.Log) int64 {
+	var room [maxEntryHeader]byte
+	header := appendEntryHeader(room[:0], l)
+	op := b.SetDeferred(1+8, len(header)+len(l.Data))
+	putIndexKey(op.Key, entryKey, l.Index)
+	copy(op.Value[copy(op.Value, header):], l.Data)
+	size := int64(len(op.Key) + len(op.Value))
+	op.Finish() // cannot fail: the batch has no index
+	if l.Type == hraft.LogConfiguration {
+		b.Set(indexKey(configurationKey, l.Index), l.Data, nil)
+	}
+	return size
+}
+
+// bootstrap begins an empty log with the first membership. Term and entry go
+// into one batch: hashicorp/raft's own bootstrap writes one after the other, and
+// a crash between them leaves a node that neither starts nor bootstraps.
+func (s *logStore) bootstrap(c hraft.Configuration) error {
+	first := &hraft.Log{Index: 1, Term: 1, Type: hraft.LogConfiguration, Data: hraft.EncodeConfiguration(c)}
+	err := s.commit(func(b *pebble.Batch) error {
+		putEntry(b, first)
+		return b.Set(stableName([]byte(stableTerm)), binary.BigEndian.AppendUint64(nil, 1), nil)
+	})
+	if err != nil {
+		return fmt.Errorf("bootstrap the raft log: %w", err)
+	}
+	s.bounds.Lock()
+	defer s.bounds.Unlock()
+	s.bounds.last = 1
+	return nil
+}
+
+// DeleteRange removes the entries from first to last, which must be all of the
+// log from its beginning (truncation) or to its end (conflict).
+func (s *logStore) DeleteRange(first, last uint64) error {
+	previous, _, end := s.span()
+	first, last = max(first, previous+1), min(last, end)
+	switch {
+	case first > last:
+		return nil
+	case first == previous+1:
+		return s.truncateFront(first, last)
+	case last == end:
+		return s.truncateBack(first, last)
+	}
+	return fmt.Errorf("delete log entries %d to %d of %d to %d: that leaves a hole", first, last, previous+1, end)
+}
+
+// truncateFront removes the entries up to last and remembers its term, and the
+// membership that was in force there.
+func (s *logStore) truncateFront(first, last uint64) error {
+	var newest hraft.Log
+	if err := s.entry(last, &newest); err != nil {
+		return err
+	}
+	_, at, err := s.configuration(last)
+	if err != nil {
+		return err
+	}
+	// The range shrinks first, so that who does not find an entry inside it has
+	// found damage.
+	s.bounds.Lock()
+	s.bounds.previous, s.bounds.previousTerm = last, newest.Term
+	s.bounds.Unlock()
+	return s.commit(func(b *pebble.Batch) error {
+		setPrevious(b, last, newest.Term)
+		b.DeleteRange(indexKey(entryKey, first), indexKey(entryKey, last+1), nil)
+		return b.DeleteRange(indexKey(configurationKey, 0), indexKey(configurationKey, at), nil)
+	})
+}
+
+// truncateBack removes the entries from first on, which another leader overruled.
+func (s *logStore) truncateBack(first, last uint64) error {
+	s.bounds.Lock()
+	s.bounds.last = first - 1
+	s.bounds.Unlock()
+	return s.commit(func(b *pebble.Batch) error {
+		b.DeleteRange(indexKey(entryKey, first), indexKey(entryKey, last+1), nil)
+		return b.DeleteRange(indexKey(configurationKey, first), []byte{configurationKey + 1}, nil)
+	})
+}
+
+// IsMonotonic tells raft that the log has no gaps.
+func (s *logStore) IsMonotonic() bool { return true }
+
+// configuration returns the membership in force at an index, as the log knows
+// it, and the index from which it is; index 0 if the log knows none.
+func (s *logStore) configuration(at uint64) (c hraft.Configuration, index uint64, err error) {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.db == nil {
+		return c, 0, errLogClosed
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: []byte{configurationKey}, UpperBound: []byte{configurationKey + 1},
+	})
+	if err != nil {
+		return c, 0, fmt.Errorf("read the raft log's memberships: %w", err)
+	}
+	defer it.Close()
+	if !it.SeekLT(indexKey(configurationKey, at+1)) {
+		return c, 0, it.Error()
+	}
+	index = indexOf(it.Key())
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return c, 0, fmt.Errorf("read the raft log's membership at %d: %w", index, err)
+	}
+	c, err = decodeConfiguration(value)
+	return c, index, err
+}
+
+// decodeConfiguration is hashicorp/raft's decoder without its panic.
+func decodeConfiguration(b []byte) (c hraft.Configuration, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: a membership in the raft log: %v", ErrDamaged, r)
+		}
+	}()
+	return hraft.DecodeConfiguration(b), nil
+}
+
+// Set keeps a stable value.
+func (s *logStore) Set(key, value []byte) error {
+	return s.commit(func(b *pebble.Batch) error { return b.Set(stableName(key), value, nil) })
+}
+
+// Get returns a stable value; empty if it was never set.
+func (s *logStore) Get(key []byte) ([]byte, error) { return s.read(stableName(key)) }
+
+// SetUint64 keeps a stable number.
+func (s *logStore) SetUint64(key []byte, v uint64) error {
+	err := s.Set(key, binary.BigEndian.AppendUint64(nil, v))
+	if err != nil {
+		s.die(err)
+	}
+	return err
+}
+
+// GetUint64 returns a stable number; 0 if it was never set.
+func (s *logStore) GetUint64(key []byte) (uint64, error) {
+	value, err := s.Get(key)
+	switch {
+	case err != nil || len(value) == 0:
+		return 0, err
+	case len(value) != 8:
+		return 0, fmt.Errorf("%w: the stable number %q is %d bytes", ErrDamaged, key, len(value))
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+// read returns a copy of a value; nil if there is none.
+func (s *logStore) read(key []byte) ([]byte, error) {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.db == nil {
+		return nil, errLogClosed
+	}
+	value, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the raft log's %q: %w", key[:1], err)
+	}
+	defer closer.Close()
+	return append([]byte(nil), value...), nil
+}
+
+// commit writes one batch and waits for the sync. The first failure is the last
+// write: what is on disk is then unknown, and only a restart can find out.
+func (s *logStore) commit(fill func(*pebble.Batch) error) error {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.db == nil {
+		return errLogClosed
+	}
+	if err := s.failed(); err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	if err := fill(b); err != nil {
+		return s.fail(err)
+	}
+	if err := s.db.Apply(b, s.writes); err != nil {
+		return s.fail(fmt.Errorf("write the raft log: %w", err))
+	}
+	// Pebble reports a failed sync to its logger as fatal, and then returns as
+	// if nothing had happened.
+	return s.failed()
+}
+
+// fail notes the first failure and reports it.
+func (s *logStore) fail(err error) error {
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.onFailure(err)
+	}
+	return s.failed()
+}
+
+func (s *logStore) failed() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// die reports a failure and ends the calling goroutine, because hashicorp/raft
+// would end the process. Nothing after it runs but deferred calls.
+func (s *logStore) die(err error) {
+	s.fail(err)
+	runtime.Goexit()
+}
+
+// size returns the bytes of the log's files; 0 once it is closed.
+func (s *logStore) size() int64 {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.db == nil {
+		return 0
+	}
+	return int64(s.db.Metrics().DiskSpaceUsage())
+}
+
+// Close closes the database. Calls after it find an empty log.
+func (s *logStore) Close() error {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	db := s.db
+	s.db = nil
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("close the raft log: %w", err)
+	}
+	return nil
+}
+
+var errLogClosed = errors.New("the raft log is closed")
+
+func setPrevious(b *pebble.Batch, index, term uint64) {
+	value := binary.BigEndian.AppendUint64(nil, index)
+	b.Set([]byte{previousKey}, binary.BigEndian.AppendUint64(value, term), nil)
+}
+
+func indexKey(prefix byte, index uint64) []byte {
+	key := make([]byte, 1+8)
+	putIndexKey(key, prefix, index)
+	return key
+}
+
+func putIndexKey(key []byte, prefix byte, index uint64) {
+	key[0] = prefix
+	binary.BigEndian.PutUint64(key[1:], index)
+}
+
+func indexOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
+
+func stableName(key []byte) []byte { return append([]byte{stableKey}, key...) }
