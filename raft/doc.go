@@ -1,0 +1,58 @@
+// Package raft turns one stream of commands into the same state on every
+// replica, and never forgets a command it has acknowledged.
+//
+// It is hashicorp/raft with the parts that touch a disk replaced by our own, so
+// that a whole node runs on a [vfs.FS] that tests can crash, and with the edges
+// that a caller meets made exact: what was not done, what may have been done,
+// and how far the state has come. It knows nothing of tuples: a command is
+// bytes, and what the bytes do is the business of a [StateMachine].
+//
+// The picture to have in mind:
+//
+//	Propose ──▶ hashicorp/raft ──▶ log (Pebble, one fsync a batch)
+//	                │ committed
+//	                ▼
+//	            fsm.ApplyBatch ──▶ StateMachine.Apply (never fsyncs)
+//	                │                        │
+//	                ▼                        ▼ Checkpoint
+//	            watermark ──▶ Wait       snapshots/<index>-<term>-<n>/
+//
+// The state machine's disk never waits: the log is its write-ahead log. After a
+// crash the state is some prefix of the log, and its [StateMachine.Applied]
+// says which. [Open] starts raft exactly there.
+//
+// On disk, below Options.Dir:
+//
+//	log/                       the log, the vote and the term: a small Pebble
+//	snapshots/<id>/meta        what the snapshot holds, with a checksum
+//	snapshots/<id>/state/      the state machine's checkpoint
+//	snapshots/tmp-<id>/        being written or being removed
+//
+// Invariants (each has a test that fails without it):
+//
+//	R1  Acknowledged is durable: Propose returns a result only for an entry
+//	    whose batch in the log has been synced.
+//	R2  One order, once: the state machine sees every command with a strictly
+//	    greater index than the one before, across restarts and restores.
+//	R3  A snapshot at index S is declared (renamed into place) only after the
+//	    state machine has made every command up to S durable; the log is
+//	    truncated only after that, and never beyond S.
+//	R4  Raft starts at the index the state has, not at the one some snapshot
+//	    claims. A state behind its newest snapshot is rebuilt; what cannot be
+//	    rebuilt is an error, never a gap.
+//	R5  "Not done" and "outcome unknown" are different errors, and an error of
+//	    the first kind is only given for a command that no log holds.
+//	R6  Wait(i) returns only after every command up to i has been applied.
+//	    ReadIndex returns an index that is at least that of every command
+//	    acknowledged before the call, and that Wait can reach.
+//	R7  After a failed write of the log or a failed apply the node stops for
+//	    good: it answers nothing more, skips nothing, and leaves the process alive.
+//	R8  A received snapshot is verified byte for byte before it is declared; a
+//	    damaged or cut stream leaves nothing behind.
+//
+// What this package is not: it has one voter today. Membership, the proof of
+// leadership among several voters and the network come on top of it; see
+// ErrMembership and [Node.ReadIndex] for the two places that hold the door.
+//
+// Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go.
+package raft
