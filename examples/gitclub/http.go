@@ -3,15 +3,10 @@ package gitclub
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // UserHeader names the user on whose behalf a request is made. GitClub's real
@@ -23,21 +18,6 @@ const UserHeader = "X-GitClub-User"
 const RequestTimeout = 5 * time.Second
 
 const shutdownTimeout = 5 * time.Second
-
-// Refusal is an error that the client of a service is told, with the HTTP
-// status that goes with it.
-type Refusal struct {
-	Status  int
-	Message string
-}
-
-// Error returns the message.
-func (r *Refusal) Error() string { return r.Message }
-
-// Refuse returns a *Refusal.
-func Refuse(httpStatus int, format string, args ...any) error {
-	return &Refusal{Status: httpStatus, Message: fmt.Sprintf(format, args...)}
-}
 
 // Handler answers a request with a body to send as JSON (nil for none), or an
 // error. The context ends with the client's connection or after RequestTimeout.
@@ -69,31 +49,6 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		slog.WarnContext(ctx, "answer not sent", "path", r.URL.Path, "error", err)
 	}
-}
-
-// statusOf chooses the HTTP status of an error. Only a wrong request is the
-// client's fault. When Tupelo cannot be asked the answer is not "no": it is
-// that there is no answer.
-func statusOf(err error) int {
-	var refusal *Refusal
-	if errors.As(err, &refusal) {
-		return refusal.Status
-	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout
-	case errors.Is(err, context.Canceled):
-		return http.StatusServiceUnavailable
-	}
-	switch status.Code(err) {
-	case codes.InvalidArgument:
-		return http.StatusBadRequest
-	case codes.DeadlineExceeded:
-		return http.StatusGatewayTimeout
-	case codes.Unavailable, codes.ResourceExhausted, codes.Canceled:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusBadGateway
 }
 
 // User returns who a request is made for.
