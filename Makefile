@@ -1,0 +1,67 @@
+# Everything here needs Go, a C compiler and the Go module proxy, nothing else.
+# The tools (buf, staticcheck) have a module of their own, tools.mod.
+
+FUZZTIME  ?= 20s
+BENCH     ?= .
+BENCHTIME ?= 1s
+DATA      ?= data
+
+# Builds are stamped with the commit where git can tell it, and are not where
+# there is no git, or one that does not trust the folder.
+ifneq ($(shell git status >/dev/null 2>&1 && echo yes),yes)
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help build run example assertions test test-race lint check bench fuzz proto clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/tupelo and the example's services
+	@mkdir -p bin
+	go build -o bin/tupelo ./cmd/tupelo
+	go build -o bin/gitclub-web ./examples/gitclub/web
+	go build -o bin/gitclub-jobs ./examples/gitclub/jobs
+	go build -o bin/gitclub-rounds ./examples/gitclub/rounds
+	go build -o bin/gitclub-assert ./examples/gitclub/assert
+
+run: build ## Start a server on ./data with GitClub loaded; Ctrl-C stops it
+	@examples/gitclub/run bin/tupelo $(DATA)
+
+example: build ## Play 1,000 rounds of GitClub's web against its jobs (with TUPELO_ADDR set: on that server)
+	bin/gitclub-rounds -tupelo "$(TUPELO_ADDR)"
+
+assertions: build ## Ask the server that `make run` started every assertion of GitClub's policy
+	bin/gitclub-assert $(if $(TUPELO_ADDR),-tupelo "$(TUPELO_ADDR)")
+
+test: ## Run all tests
+	go test ./...
+
+test-race: ## Run all tests with the race detector
+	go test -race -timeout 25m ./...
+
+lint: ## Check format, vet, staticcheck, and the example's schema
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w is needed on:"; echo "$$files"; exit 1; }
+	go vet ./...
+	go tool -modfile=tools.mod staticcheck ./...
+	go run ./cmd/tupelo schema fmt --check examples/gitclub/schema.zed
+
+check: lint test ## What a commit needs
+
+bench: ## Run the benchmarks (BENCH=regexp BENCHTIME=1s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+fuzz: ## Run each fuzz target for FUZZTIME=20s
+	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			echo "== $$(dirname "$$file") $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+		done; \
+	done
+
+proto: ## Generate api/tupelov1 from api/proto
+	go generate ./api
+
+clean: ## Remove what was built, and ./data
+	rm -rf bin data
