@@ -58,7 +58,7 @@ func (f fingerprint) cursor(c cursor) string {
 // parseCursor reads a token for a request with the given hash. Errors wrap
 // ErrDamagedCursor or ErrForeignCursor.
 func (f fingerprint) parseCursor(text string, request requestHash) (cursor, error) {
-	body, ofCluster, err := openToken(nil, cursorForm, text)
+	body, ofCluster, err := openToken(cursorForm, text)
 	if err != nil {
 		return cursor{}, fmt.Errorf("%w: %w", ErrDamagedCursor, err)
 	}

@@ -51,15 +51,13 @@ func fingerprintOf(clusterID [16]byte) fingerprint {
 
 // zookie returns the token of a revision.
 func (f fingerprint) zookie(revision uint64) string {
-	var buf [minTokenBytes + binary.MaxVarintLen64]byte
-	body := binary.AppendUvarint(f.begin(buf[:0], zookieForm), revision)
-	return sealToken(body)
+	body := f.begin(make([]byte, 0, minTokenBytes+binary.MaxVarintLen64), zookieForm)
+	return sealToken(binary.AppendUvarint(body, revision))
 }
 
 // parseZookie returns a zookie's revision. Errors wrap ErrDamagedZookie or ErrForeignZookie.
 func (f fingerprint) parseZookie(text string) (uint64, error) {
-	var buf [64]byte
-	body, ofCluster, err := openToken(buf[:0], zookieForm, text)
+	body, ofCluster, err := openToken(zookieForm, text)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrDamagedZookie, err)
 	}
@@ -87,9 +85,8 @@ func sealToken(body []byte) string {
 	return string(tokenText.AppendEncode(text[:0], body))
 }
 
-// openToken checks a token's text, form and checksum. Its body is decoded into
-// the memory of dst if it fits.
-func openToken(dst []byte, form byte, text string) (body []byte, f fingerprint, err error) {
+// openToken checks a token's text, form and checksum.
+func openToken(form byte, text string) (body []byte, f fingerprint, err error) {
 	if len(text) > maxTokenText {
 		return nil, f, fmt.Errorf("it has %d bytes, %d are possible", len(text), maxTokenText)
 	}
@@ -97,7 +94,7 @@ func openToken(dst []byte, form byte, text string) (body []byte, f fingerprint, 
 	if strings.ContainsAny(text, "\r\n") {
 		return nil, f, errTokenText
 	}
-	data, err := tokenText.AppendDecode(dst, readOnlyBytes(text))
+	data, err := tokenText.AppendDecode(nil, readOnlyBytes(text))
 	if err != nil {
 		return nil, f, errTokenText
 	}
