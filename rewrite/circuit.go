@@ -38,7 +38,7 @@ type gateNode struct {
 }
 
 func newCircuit() *circuit {
-	return &circuit{gates: make([]gateNode, 2, 64)}
+	return &circuit{gates: []gateNode{gateFalse: {kind: constant}, gateTrue: {kind: constant}}}
 }
 
 // add makes an unknown gate.

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/tupelodb/tupelo/schema"
@@ -16,12 +17,21 @@ import (
 // the memo stand for themselves, and what the model says becomes facts of the
 // memo (R2), so that a batch goes this way once for each knot in the data.
 //
-// This takes several times the memory of the search and reads what the search
-// might have skipped; it is bounded by the same limits. It does not recurse
-// through data.
+// Distance is measured over all that a question may depend on (R5): a goal may
+// be near only by way of an operand that turned out not to matter. So before a
+// question fails for its depth, it is laid out once more, in full: without
+// leaving out what a fact or another operand makes unnecessary. All that the
+// search or the first layout came to know lies within the distance of the
+// second one, which makes its outcome the one that does not depend on the
+// order of operands, and never worse with a larger limit.
+//
+// The exact path takes several times the memory of the search and reads what
+// the search might have skipped; it is bounded by the same limits. It does not
+// recurse through data.
 type exact struct {
 	run     *run
 	circuit *circuit
+	full    bool
 	// gates has the gate of each goal, 0 for none; hops how far away the goal
 	// was found to be.
 	gates []gate
@@ -37,9 +47,18 @@ type exact struct {
 // exact is the exact path for one goal.
 func (r *run) exact(root int32) (Verdict, error) {
 	r.cost.Exact = true
-	x := &exact{run: r, circuit: newCircuit(), present: -1}
+	verdict, err := r.layOut(root, false)
+	if errors.Is(err, ErrDepthExceeded) {
+		return r.layOut(root, true)
+	}
+	return verdict, err
+}
+
+// layOut answers one goal by its circuit, in full or as far as is needed.
+func (r *run) layOut(root int32, full bool) (Verdict, error) {
+	x := &exact{run: r, circuit: newCircuit(), full: full, present: -1}
 	top := x.meet(root, 0)
-	if err := x.layOut(); err != nil {
+	if err := x.goalsInOrder(); err != nil {
 		return No, err
 	}
 	m, err := x.circuit.solve(r.spend)
@@ -60,9 +79,9 @@ func (r *run) exact(root int32) (Verdict, error) {
 	return No, nil
 }
 
-// layOut defines the gates of all goals within the depth limit. Going through
-// the distances in order finds the shortest way to each goal (R5).
-func (x *exact) layOut() error {
+// goalsInOrder defines the gates of all goals within the depth limit. Going
+// through the distances in order finds the shortest way to each goal.
+func (x *exact) goalsInOrder() error {
 	for x.present = 0; x.present <= x.run.engine.limits.Depth; x.present++ {
 		x.queue, x.next = x.next, x.queue[:0]
 		if len(x.queue) == 0 {
@@ -73,7 +92,7 @@ func (x *exact) layOut() error {
 			if x.circuit.gates[x.gates[g]].kind != unknown {
 				continue // it was laid out when a shorter way to it was found
 			}
-			if err := x.layOutGoal(g); err != nil {
+			if err := x.goal(g); err != nil {
 				return err
 			}
 		}
@@ -81,7 +100,7 @@ func (x *exact) layOut() error {
 	return nil
 }
 
-func (x *exact) layOutGoal(g int32) error {
+func (x *exact) goal(g int32) error {
 	r := x.run
 	if limit := r.engine.limits.SubProblems; len(r.goals.list) > r.maxGoals {
 		return &WorkError{Unit: "sub-problems", Limit: limit}
@@ -99,13 +118,14 @@ func (x *exact) layOutGoal(g int32) error {
 // the goal will be laid out.
 func (x *exact) meet(g int32, hops int) gate {
 	r := x.run
-	if r.isSubject(g) {
+	known := r.goals.list[g].state
+	switch {
+	case r.isSubject(g):
 		r.goals.list[g].state = settledYes
-	}
-	switch r.goals.list[g].state {
-	case settledYes:
 		return gateTrue
-	case settledNo:
+	case known == settledYes && !x.full:
+		return gateTrue
+	case known == settledNo && !x.full:
 		return gateFalse
 	}
 	for len(x.gates) < len(r.goals.list) {
@@ -155,18 +175,24 @@ func (x *exact) node(n, g int32) (gate, error) {
 // combine makes the gate of a union or intersection. One operand of the value
 // `decides` decides it; operands of the value `idle` change nothing.
 func (x *exact) combine(node *schema.Node, g int32, kind gateKind, decides, idle gate) (gate, error) {
-	start := len(x.operands)
+	start, decided := len(x.operands), false
 	for _, operand := range node.Cheap {
 		value, err := x.node(operand, g)
 		switch {
 		case err != nil:
 			return gateFalse, err
 		case value == decides:
-			x.operands = x.operands[:start]
-			return decides, nil
+			decided = true
 		case value != idle:
 			x.operands = append(x.operands, value)
 		}
+		if decided && !x.full {
+			break
+		}
+	}
+	if decided {
+		x.operands = x.operands[:start]
+		return decides, nil
 	}
 	return x.gateOf(start, kind, idle), nil
 }
@@ -189,12 +215,12 @@ func (x *exact) gateOf(start int, kind gateKind, idle gate) gate {
 
 func (x *exact) exclusion(node *schema.Node, g int32) (gate, error) {
 	from, err := x.node(node.Operands[0], g)
-	if err != nil || from == gateFalse {
+	if err != nil || from == gateFalse && !x.full {
 		return gateFalse, err
 	}
 	subtracted, err := x.node(node.Operands[1], g)
 	switch {
-	case err != nil || subtracted == gateTrue:
+	case err != nil || from == gateFalse || subtracted == gateTrue:
 		return gateFalse, err
 	case subtracted == gateFalse:
 		return from, nil
@@ -207,10 +233,11 @@ func (x *exact) exclusion(node *schema.Node, g int32) (gate, error) {
 func (x *exact) this(g int32) (gate, error) {
 	r := x.run
 	slot := &r.engine.program.Slots[r.goals.list[g].slot]
-	if found, err := r.storedDirectly(g, slot); err != nil || found {
+	start := len(x.operands)
+	found, err := r.storedDirectly(g, slot)
+	if err != nil || found && !x.full {
 		return gateTrue, err
 	}
-	start := len(x.operands)
 	for i := range slot.Direct {
 		direct := &slot.Direct[i]
 		if direct.Slot < 0 || !r.reaches(direct.Slot) {
@@ -220,6 +247,10 @@ func (x *exact) this(g int32) (gate, error) {
 		if err := x.follow(g, slot, kind, direct.Slot); err != nil {
 			return gateFalse, err
 		}
+	}
+	if found {
+		x.operands = x.operands[:start]
+		return gateTrue, nil
 	}
 	return x.gateOf(start, anyGate, gateFalse), nil
 }

@@ -18,6 +18,9 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
+	"strconv"
+	"strings"
 
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -88,9 +91,11 @@ func (o *Oracle) define(typeName string, m schema.Member) {
 	o.members[typeName] = append(o.members[typeName], next)
 }
 
-// nameSubtracted gives each subtracted expression a permission of its own, so
-// that an exclusion is always of a name. The names have a space, so that they
-// are nobody else's.
+// without is in the names of hidden permissions; with its spaces it is in no other.
+const without = " without "
+
+// nameSubtracted gives each subtracted expression a hidden permission of its
+// own, so that an exclusion is always of a name.
 func (o *Oracle) nameSubtracted(typeName, name string, e schema.Expr) schema.Expr {
 	b, ok := e.(*schema.Binary)
 	if !ok {
@@ -99,7 +104,7 @@ func (o *Oracle) nameSubtracted(typeName, name string, e schema.Expr) schema.Exp
 	named := &schema.Binary{Op: b.Op, Left: o.nameSubtracted(typeName, name, b.Left)}
 	right := o.nameSubtracted(typeName, name, b.Right)
 	if b.Op == schema.Exclusion {
-		hidden := fmt.Sprintf("%s without %d", name, len(o.members[typeName]))
+		hidden := name + without + strconv.Itoa(len(o.members[typeName]))
 		o.members[typeName] = append(o.members[typeName], member{hidden, right})
 		right = &schema.Ref{Name: hidden}
 	}
@@ -122,6 +127,7 @@ func (o *Oracle) Containing(subject Userset, also ...Object) Set {
 		most := w.closure(least)
 		next := w.closure(most)
 		if len(next) == len(least) {
+			maps.DeleteFunc(next, func(u Userset, _ bool) bool { return strings.Contains(u.Relation, without) })
 			return next
 		}
 		least = next
