@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// ready is what serve tells when it answers.
+type ready struct {
+	Address  string        `json:"address"`
+	Data     string        `json:"data,omitempty"`
+	Revision uint64        `json:"revision"`
+	ReadyIn  time.Duration `json:"ready_in_nanoseconds"`
+}
+
+// announce tells that the server answers: as JSON if asked for, to a person in
+// a form to be read, else to the log.
+func announce(t *terminal, logger *slog.Logger, r ready) {
+	switch {
+	case t.json:
+		_ = t.object(r) // an error is kept by t.out
+		_ = t.out.Flush()
+	case t.interactive():
+		fmt.Fprint(t.diag, bannerText(r))
+	default:
+		logger.Info("serving", "address", r.Address, "data", r.where(), "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
+	}
+}
+
+func (r ready) where() string {
+	if r.Data == "" {
+		return "in memory"
+	}
+	return r.Data
+}
+
+func bannerText(r ready) string {
+	return fmt.Sprintf(`
+  Tupelo %s
+
+  address   %s
+  data      %s
+  revision  %d
+  ready in  %s
+
+`, readBuild().Version, r.Address, r.where(), r.Revision, r.ReadyIn.Round(time.Millisecond))
+}

@@ -1,0 +1,27 @@
+// Command tupelo is the one binary of Tupelo: the server and its clients.
+//
+// The picture to have in mind: a tree of commands on the left, and behind each
+// either a call of the gRPC API or, for serve alone, a node.
+//
+//	tupelo serve ──▶ openNode: store + raft + api ──▶ listener
+//	tupelo check, expand, read, write, delete, import, schema read|write ──▶ client ──▶ gRPC
+//	tupelo schema check|fmt, version ──▶ (no server)
+//
+// No logic lives here. The only wiring of the product is node.go; the rest
+// turns words into messages and messages into words.
+//
+// Rules that hold for every command:
+//
+//	C1  Results go to standard output, diagnostics to standard error. With
+//	    --json both are JSON objects, one a line, and results are the API's
+//	    response messages.
+//	C2  Exit status 0 is success or yes, 1 is no (of check, schema check and
+//	    schema fmt --check), 2 is an error: there is no answer.
+//	C3  A write is acknowledged when its zookie is printed; nothing is printed
+//	    before the server has acknowledged it.
+//	C4  A setting comes from its flag, else from its TUPELO_ variable, else from
+//	    the file that --config names. What only one call asks for is an argument,
+//	    and never comes from the environment: no variable turns a write into a delete.
+//
+// Read next: root.go, then node.go.
+package main

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+)
+
+// importer writes tuples in batches.
+type importer struct {
+	terminal *terminal
+	client   *client
+	inFlight int
+	imported atomic.Int64 // tuples acknowledged
+}
+
+// batch is the updates of one Write and the lines that they stand on.
+type batch struct {
+	updates []*tupelov1.Update
+	lines   []int
+	seen    map[string]struct{}
+}
+
+// add takes the tuple of a line; a repetition within the batch is dropped,
+// because one Write must not name a tuple twice.
+func (b *batch) add(l line, t *tupelov1.Tuple) {
+	if b.seen == nil {
+		b.seen = make(map[string]struct{}, maxBatch)
+	}
+	key := tupleText(t)
+	if _, ok := b.seen[key]; ok {
+		return
+	}
+	b.seen[key] = struct{}{}
+	b.updates = append(b.updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: t})
+	b.lines = append(b.lines, l.number)
+}
+
+// tuples imports the tuples of r. The name and number of a line, for messages,
+// are that of a file of which r begins after skipped lines.
+func (i *importer) tuples(caller context.Context, r io.Reader, name string, skipped int) error {
+	group, ctx := errgroup.WithContext(caller)
+	group.SetLimit(i.inFlight)
+	var bad badLines
+	var b batch
+	send := func(b batch) {
+		group.Go(func() error { return i.send(ctx, b, name) })
+	}
+	for l, err := range linesOf(r) {
+		if ctx.Err() != nil {
+			break // a batch failed, or the caller gave up
+		}
+		l.number += skipped
+		var parsed *tupelov1.Tuple
+		if err == nil {
+			parsed, err = parseTuple(l.text)
+		}
+		if err != nil {
+			bad.add(at(name, l.number), err)
+			continue
+		}
+		if bad.count > 0 {
+			continue // nothing more is sent; other bad lines are worth telling
+		}
+		if b.add(l, parsed); len(b.updates) == maxBatch {
+			send(b)
+			b = batch{}
+		}
+	}
+	if bad.count == 0 && len(b.updates) > 0 && ctx.Err() == nil {
+		send(b)
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := caller.Err(); err != nil {
+		return err
+	}
+	return bad.err()
+}
+
+// send writes one batch. Touching a tuple twice is as good as once, so a batch
+// whose fate is unknown is sent again.
+func (i *importer) send(ctx context.Context, b batch, name string) error {
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		_, err := i.client.Write(ctx, &tupelov1.WriteRequest{Updates: b.updates})
+		if err == nil {
+			i.imported.Add(int64(len(b.updates)))
+			return nil
+		}
+		if attempt == maxAttempts || !worthRetrying(err) {
+			return b.locate(err, name)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// A batch is tried for some ten seconds: an election takes one or two.
+const (
+	maxAttempts = 12
+	firstPause  = 50 * time.Millisecond
+	maxPause    = 2 * time.Second
+)
+
+// worthRetrying tells errors that pass from those that stay.
+func worthRetrying(err error) bool {
+	f := describe(err)
+	switch f.Reason {
+	case tupelov1.ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN.String(),
+		tupelov1.ErrorReason_ERROR_REASON_OVERLOADED.String(),
+		tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED.String():
+		return true
+	}
+	return f.Code == "UNAVAILABLE" || f.Code == "DEADLINE_EXCEEDED"
+}
+
+// updateField finds the update in the path of a field at fault.
+var updateField = regexp.MustCompile(`^updates\[(\d+)\]`)
+
+// locate names the line that the server complains of.
+func (b *batch) locate(err error, name string) error {
+	for _, f := range describe(err).Fields {
+		match := updateField.FindStringSubmatch(f.Field)
+		if match == nil {
+			continue
+		}
+		if n, convErr := strconv.Atoi(match[1]); convErr == nil && n < len(b.lines) {
+			return situated{at(name, b.lines[n]), err}
+		}
+	}
+	first, last := b.lines[0], b.lines[len(b.lines)-1]
+	return situated{fmt.Sprintf("%s, lines %d to %d", name, first, last), err}
+}
+
+// badLines collects the lines of a file that are no tuples.
+type badLines struct {
+	count int
+	shown []string
+}
+
+// maxBadLines bounds the lines that are told of.
+const maxBadLines = 10
+
+func (b *badLines) add(place string, err error) {
+	b.count++
+	if len(b.shown) < maxBadLines {
+		b.shown = append(b.shown, place+": "+err.Error())
+	}
+}
+
+func (b *badLines) err() error {
+	if b.count == 0 {
+		return nil
+	}
+	text := strings.Join(b.shown, "\n  ")
+	if more := b.count - len(b.shown); more > 0 {
+		text += fmt.Sprintf("\n  and %d more", more)
+	}
+	return fmt.Errorf("%s cannot be read:\n  %s", plural(b.count, "line"), text)
+}

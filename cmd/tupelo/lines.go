@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+)
+
+// maxLineBytes bounds a line: a tuple's two ids have up to 1,024 bytes each.
+const maxLineBytes = 64 << 10
+
+// line is one line of a file that says something.
+type line struct {
+	number int // from 1
+	text   string
+}
+
+// linesOf yields the lines of r that say something. Blank lines are passed
+// over, and comments: from // or # at the start of a line, or after white
+// space, to the line's end.
+func linesOf(r io.Reader) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		scanner := bufio.NewScanner(r)
+		scanner.Buffer(make([]byte, 0, 4096), maxLineBytes)
+		number := 0
+		for scanner.Scan() {
+			number++
+			text := uncomment(scanner.Text())
+			if text != "" && !yield(line{number, text}, nil) {
+				return
+			}
+		}
+		err := scanner.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("the line has more than %d bytes", maxLineBytes)
+		}
+		if err != nil {
+			yield(line{number: number + 1}, err)
+		}
+	}
+}
+
+func uncomment(text string) string {
+	for i := range len(text) {
+		starts := text[i] == '#' || strings.HasPrefix(text[i:], "//")
+		if starts && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t') {
+			text = text[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// at returns the place of a line, for messages.
+func at(name string, number int) string { return fmt.Sprintf("%s:%d", name, number) }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+)
+
+// The exit statuses (C2).
+const (
+	exitOK    = 0
+	exitNo    = 1
+	exitError = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks for an orderly end. From then on signals have their
+	// usual effect again, so that a second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run carries out one command line and returns the exit status.
+func run(ctx context.Context, args []string, in io.Reader, out, diag io.Writer) int {
+	t := &terminal{in: in, out: bufio.NewWriter(out), diag: diag}
+	root := newRootCommand(t)
+	root.SetArgs(args)
+	// A command line that cannot be parsed may not have got as far as the flag.
+	t.json = slices.Contains(args, "--json")
+	err := root.ExecuteContext(ctx)
+	// What was printed comes before what went wrong after it.
+	if flushErr := t.out.Flush(); err == nil {
+		err = flushErr
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNo):
+		return exitNo
+	case ctx.Err() != nil:
+		err = situated{"interrupted", err}
+	}
+	t.fail(err)
+	return exitError
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tupelodb/tupelo/schema"
+)
+
+func newSchemaCheckCommand(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Look for mistakes in schemas, without a server",
+		Long: `Look for mistakes in schemas, without a server; - stands for standard input.
+Each mistake is shown with its line. Exit status: 0 if there are none, 1 if there
+are some, 2 if a file cannot be read.`,
+		Example: "  tupelo schema check gitclub.zed\n  tupelo schema check --json gitclub.zed",
+		Args:    arguments(1, -1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			good := true
+			for _, path := range args {
+				ok, err := checkSchema(t, path)
+				if err != nil {
+					return err
+				}
+				good = good && ok
+			}
+			if !good {
+				return errNo
+			}
+			return nil
+		},
+	}
+}
+
+// schemaReport is what --json prints for each file.
+type schemaReport struct {
+	File     string          `json:"file"`
+	Valid    bool            `json:"valid"`
+	Problems []schemaProblem `json:"problems"`
+	// Omitted counts the problems beyond those listed.
+	Omitted int `json:"omitted"`
+}
+
+// schemaProblem is one mistake; lines and columns count from 1, columns in bytes.
+type schemaProblem struct {
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Length  int    `json:"length"`
+	Text    string `json:"text"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func checkSchema(t *terminal, path string) (valid bool, err error) {
+	text, name, err := t.readFile(path)
+	if err != nil {
+		return false, err
+	}
+	parsed, err := schema.Load(name, string(text))
+	var found *schema.Errors
+	if err != nil && !errors.As(err, &found) {
+		return false, err
+	}
+	switch {
+	case t.json:
+		return found == nil, t.object(report(name, found))
+	case found != nil:
+		t.notef("%s", found)
+		return false, nil
+	}
+	if !t.quiet {
+		t.printf("%s: ok, %s\n", name, plural(len(parsed.Definitions), "definition"))
+	}
+	return true, nil
+}
+
+func report(name string, found *schema.Errors) schemaReport {
+	r := schemaReport{File: name, Valid: found == nil, Problems: []schemaProblem{}}
+	if found == nil {
+		return r
+	}
+	r.Omitted = found.Omitted
+	for _, p := range found.Problems {
+		r.Problems = append(r.Problems, schemaProblem{
+			Line: p.Pos.Line, Column: p.Pos.Column, Length: p.LengthBytes,
+			Text: p.Line, Message: p.Message, Hint: p.Hint,
+		})
+	}
+	return r
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tupelodb/tupelo/api"
+	"github.com/tupelodb/tupelo/rewrite"
+)
+
+// serveOptions are the settings of serve.
+type serveOptions struct {
+	data, listen, metricsAddr, otlpEndpoint string
+	memory                                  bool
+	tokens                                  []string
+	tlsCert, tlsKey                         string
+	logLevel, logFormat                     choice
+	cache, maxRequest                       byteSize
+	gcWindow, drain, wait                   time.Duration
+	maxDepth, maxSubProblems, maxSteps      int
+}
+
+func newServeCommand(t *terminal) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Run the server, with its tuples and schema in one directory, or in memory.
+
+It stops in order on the first SIGINT or SIGTERM, and at once on the second. What
+it has acknowledged survives any end, SIGKILL and power loss among them.
+
+Tokens are needed as soon as other machines can reach the listener. Traces are
+sent if --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT says where to; the other
+OTEL_ variables count too. Certificate and key are read again when they change.`,
+		Example: `  tupelo serve --data ./data
+  tupelo serve --memory
+  tupelo serve --data /var/lib/tupelo --listen :50051 --token "$TOKEN" \
+    --tls-cert server.crt --tls-key server.key --metrics-addr :9090
+  TUPELO_DATA=./data TUPELO_LOG_FORMAT=json tupelo serve`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), t, &o) },
+	}
+	o.register(cmd.Flags())
+	return cmd
+}
+
+func (o *serveOptions) register(flags *pflag.FlagSet) {
+	o.logLevel = choice{value: "info", among: slices.Sorted(maps.Keys(logLevels))}
+	o.logFormat = choice{value: "text", among: []string{"text", "json"}}
+	o.cache, o.maxRequest = 256<<20, 4<<20
+	flags.StringVar(&o.data, "data", "", "`directory` of the tuples and the log; made if absent")
+	flags.BoolVar(&o.memory, "memory", false, "keep all in memory, and nothing after the end")
+	flags.StringVar(&o.listen, "listen", defaultAddr, "address to answer on, as host:port")
+	flags.StringSliceVar(&o.tokens, "token", nil, "bearer token to let in; repeatable, or a list with commas")
+	flags.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of the certificate to speak TLS with")
+	flags.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of its key")
+	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "address for /metrics and /healthz over HTTP, as host:port")
+	flags.Var(&o.logLevel, "log-level", "least level to log")
+	flags.Var(&o.logFormat, "log-format", "form of the log")
+	flags.StringVar(&o.otlpEndpoint, "otlp-endpoint", "", "`URL` to send traces to, such as http://localhost:4317")
+	flags.Var(&o.cache, "cache", "memory for blocks read from disk")
+	flags.DurationVar(&o.gcWindow, "gc-window", 24*time.Hour, "how far back exact snapshots can be read")
+	flags.IntVar(&o.maxDepth, "max-depth", 0, "how many objects away an answer may depend on; 0 for the default")
+	flags.IntVar(&o.maxSubProblems, "max-sub-problems", 0, "how many sub-problems one question may have; 0 for the default")
+	flags.IntVar(&o.maxSteps, "max-steps", 0, "how many steps one question may take; 0 for the default")
+	flags.Var(&o.maxRequest, "max-request-size", "largest request to take")
+	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that a call without a deadline waits for a revision")
+	flags.DurationVar(&o.drain, "drain-limit", 10*time.Second, "how long calls may go on once the server is told to stop")
+	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "metrics-addr",
+		"log-level", "log-format", "otlp-endpoint", "cache", "gc-window", "max-depth", "max-sub-problems",
+		"max-steps", "max-request-size", "wait-limit", "drain-limit")
+}
+
+// validate looks for what can only be a mistake.
+func (o *serveOptions) validate() error {
+	switch {
+	case o.data == "" && !o.memory:
+		return usagef("serve: give a directory with --data, or --memory")
+	case o.data != "" && o.memory:
+		return usagef("serve: --memory contradicts --data")
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return usagef("serve: --tls-cert and --tls-key belong together")
+	case o.gcWindow <= 0 || o.drain <= 0 || o.wait <= 0:
+		return usagef("serve: --gc-window, --drain-limit and --wait-limit must be above zero")
+	case o.maxDepth < 0 || o.maxSubProblems < 0 || o.maxSteps < 0:
+		return usagef("serve: --max-depth, --max-sub-problems and --max-steps must not be negative")
+	case o.maxRequest == 0 || o.maxRequest > maxRequestBytes:
+		return usagef("serve: --max-request-size must be above zero and at most 1GiB")
+	}
+	return nil
+}
+
+// maxRequestBytes bounds --max-request-size: a message's length is an int32.
+const maxRequestBytes = 1 << 30
+
+// closeLimit bounds the end of the log once the server has drained: nothing is
+// in flight any more, so it is a matter of milliseconds.
+const closeLimit = 10 * time.Second
+
+// serve runs a node until ctx ends or the node fails.
+func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
+	started := time.Now()
+	if err := o.validate(); err != nil {
+		return err
+	}
+	logger := newLogger(t.diag, o)
+	traces, err := startTraces(ctx, o.otlpEndpoint, logger)
+	if err != nil {
+		return err
+	}
+	defer traces.close()
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("--listen %s: %w", o.listen, err)
+	}
+	// The API refuses this too, but only once a node has been made.
+	if len(o.tokens) == 0 && !isLoopbackAddr(listener.Addr()) {
+		return errors.Join(fmt.Errorf("%w: %s", api.ErrTokenRequired, listener.Addr()), listener.Close())
+	}
+	registry := newRegistry()
+	n, err := openNode(ctx, o.node(logger, traces, registry))
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		err = errors.Join(err, n.Close(closing))
+		logger.Info("stopped", "error", err)
+	}()
+	defer context.AfterFunc(ctx, func() { logger.Info("stopping") })()
+	return o.run(ctx, n, listener, registry, func(revision uint64) {
+		announce(t, logger, ready{
+			Address: listener.Addr().String(), Data: o.data, Revision: revision, ReadyIn: time.Since(started),
+		})
+	})
+}
+
+// node returns what the settings make of a node.
+func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prometheus.Registry) nodeOptions {
+	n := nodeOptions{
+		FS: vfs.Default, Dir: o.data, CacheBytes: int64(o.cache), Logger: logger,
+		API: api.Options{
+			Tokens: o.tokens, CertFile: o.tlsCert, KeyFile: o.tlsKey,
+			Logger: logger, Registry: registry, TracerProvider: traces.provider(),
+			Limits:    rewrite.Limits{Depth: o.maxDepth, SubProblems: o.maxSubProblems, Steps: o.maxSteps},
+			WaitLimit: o.wait, DrainLimit: o.drain, HistoryWindow: o.gcWindow, MaxRequestBytes: int(o.maxRequest),
+		},
+	}
+	if o.memory {
+		n.FS, n.Dir = vfs.NewMem(), "tupelo"
+	}
+	return n
+}
+
+// run answers calls until ctx ends, which is no error, or something fails.
+func (o *serveOptions) run(ctx context.Context, n *node, listener net.Listener, registry *prometheus.Registry, whenReady func(revision uint64)) error {
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return n.server.Serve(running, listener) })
+	if o.metricsAddr != "" {
+		group.Go(func() error { return serveMetrics(running, o.metricsAddr, n.server.MetricsHandler(registry)) })
+	}
+	group.Go(func() error {
+		select {
+		case <-n.log.Failed():
+			return fmt.Errorf("the node has failed: %w", n.log.Err())
+		case <-running.Done():
+			return nil
+		}
+	})
+	group.Go(func() error {
+		revision, err := n.ready(running)
+		if running.Err() != nil {
+			return nil // it is ending before it began; the others know why
+		}
+		if err == nil {
+			whenReady(revision)
+		}
+		return err
+	})
+	return group.Wait()
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return registry
+}
+
+// serveMetrics answers over HTTP until ctx ends.
+func serveMetrics(ctx context.Context, addr string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("--metrics-addr %s: %w", addr, err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("--metrics-addr %s: %w", addr, err)
+	}
+	return nil
+}
