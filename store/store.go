@@ -167,12 +167,24 @@ func (s *Store) Counters() (map[tuple.Shape]uint64, *tuple.Names) {
 	return maps.Clone(s.state.counters), s.state.names
 }
 
-// mkdir makes a directory and has it survive a crash.
+// mkdir makes a directory with its parents and has them survive a crash.
 func mkdir(fs vfs.FS, dir string) error {
+	var synced []string // the parents of what has to be made
+	for d := dir; ; d = fs.PathDir(d) {
+		if _, err := fs.Stat(d); err == nil || d == fs.PathDir(d) {
+			break
+		}
+		synced = append(synced, fs.PathDir(d))
+	}
 	if err := fs.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making %s: %w", dir, err)
 	}
-	return syncDir(fs, fs.PathDir(dir))
+	for _, d := range synced {
+		if err := syncDir(fs, d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func syncDir(fs vfs.FS, dir string) error {

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+func sampleCommands() []Command {
+	filter := tuple.Filter{ObjectType: "repository", SubjectID: "alice", SubjectRelation: "member", MatchSubjectRelation: true}
+	preconditions := []Precondition{{Filter: filter, MustMatch: true}}
+	schema := gitclub()
+	schema.UnixMillis = 3
+	return []Command{
+		Write{UnixMillis: 1, Updates: []Update{{Touch, sampleTuples[0]}, {Create, sampleTuples[1]}, {Delete, sampleTuples[4]}}, Preconditions: preconditions},
+		DeleteByFilter{
+			UnixMillis: 2, Filter: filter, Preconditions: preconditions, ReadAt: 300,
+			Tuples: []tuple.Tuple{sampleTuples[2]}, More: true, Limit: 5, AllowPartial: true,
+		},
+		schema,
+		AdvanceHorizon{UnixMillis: 4, Revision: 1 << 33},
+		Lead{UnixMillis: 5, ClusterID: [16]byte{1, 2, 3}},
+	}
+}
+
+func TestCommandsAreGolden(t *testing.T) {
+	var lines []string
+	for _, c := range sampleCommands() {
+		lines = append(lines, fmt.Sprintf("%-14s %x", strings.TrimPrefix(fmt.Sprintf("%T", c), "store."), Encode(c)))
+	}
+	golden(t, "commands.golden", lines)
+}
+
+func TestCommandsRoundTrip(t *testing.T) {
+	for _, c := range sampleCommands() {
+		back, err := Decode(Encode(c))
+		if err != nil {
+			t.Fatalf("%T: %v", c, err)
+		}
+		if diff := cmp.Diff(normal(c), back); diff != "" {
+			t.Errorf("%T (-want +got):\n%s", c, diff)
+		}
+	}
+}
+
+// normal gives the lists that Decode leaves empty rather than nil.
+func normal(c Command) Command {
+	s, ok := c.(WriteSchema)
+	if !ok {
+		return c
+	}
+	for i := range s.Definitions {
+		if s.Definitions[i].Relations == nil {
+			s.Definitions[i].Relations = []string{}
+		}
+		if s.Definitions[i].Allowed == nil {
+			s.Definitions[i].Allowed = []Allowed{}
+		}
+	}
+	return s
+}
+
+func TestEveryCutOfACommandIsRefused(t *testing.T) {
+	for _, c := range sampleCommands() {
+		data := Encode(c)
+		for n := range data {
+			if _, err := Decode(data[:n]); !errors.Is(err, ErrBadCommand) {
+				t.Errorf("%T cut at %d: %v", c, n, err)
+			}
+		}
+		if _, err := Decode(append(bytes.Clone(data), 0)); !errors.Is(err, ErrBadCommand) {
+			t.Errorf("%T with a byte behind it: %v", c, err)
+		}
+	}
+}
+
+func FuzzCommandDecoder(f *testing.F) {
+	for _, c := range sampleCommands() {
+		f.Add(Encode(c))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Decode(data)
+		if err == nil && !bytes.Equal(Encode(c), data) {
+			t.Fatalf("%x decodes to what encodes to %x", data, Encode(c))
+		}
+		if err != nil && !errors.Is(err, ErrBadCommand) && !errors.Is(err, ErrCommandVersion) {
+			t.Fatalf("untyped error %v", err)
+		}
+	})
+}

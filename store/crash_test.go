@@ -1,0 +1,84 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// TestCrashLeavesAPrefix cuts the disk off at random moments of a history with
+// flushes and restores. What is left is the state of some revision at or above
+// the newest that was durable, whole, as a replay of the log up to there shows.
+func TestCrashLeavesAPrefix(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 7))
+			fs := vfs.NewCrashableMem()
+			h := &history{t: t, store: openTest(t, fs)}
+			r := &randomHistory{rng: rng, model: newModel(), full: gitclub()}
+			h.must(r.full)
+			r.model.names = h.store.current.Load().names
+			r.model.apply(r.full)
+			for range 150 {
+				c := r.command()
+				h.apply(c)
+				r.model.apply(c)
+				h.disturbWithoutClosing(rng)
+				if rng.IntN(6) == 0 {
+					h.checkCrash(fs, rng)
+				}
+			}
+		})
+	}
+}
+
+func (h *history) disturbWithoutClosing(rng *rand.Rand) {
+	h.t.Helper()
+	switch rng.IntN(30) {
+	case 0:
+		if err := h.store.current.Load().db.Flush(); err != nil {
+			h.t.Fatal(err)
+		}
+	case 1:
+		dir := fmt.Sprintf("/checkpoint-%d", h.revision)
+		if err := h.store.Checkpoint(h.t.Context(), dir, h.revision); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := h.store.Restore(dir); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// checkCrash opens what a crash now would leave.
+func (h *history) checkCrash(fs *vfs.MemFS, rng *rand.Rand) {
+	h.t.Helper()
+	durable, err := h.store.Durable()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+	crashed, err := Open(Options{FS: clone, Dir: "/node/state", CacheBytes: 1 << 20})
+	if err != nil {
+		h.t.Fatalf("revision %d: opening after a crash: %v", h.revision, err)
+	}
+	defer func() { _ = crashed.Close() }()
+	revision, sum, err := crashed.Checksum()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if revision < durable || revision > h.revision {
+		h.t.Fatalf("the crash left revision %d; durable was %d, applied %d", revision, durable, h.revision)
+	}
+	replay := openTest(h.t, vfs.NewMem())
+	for i := range int(revision) {
+		if _, err := replay.Apply(h.indexes[i:i+1], h.log[i:i+1]); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	if _, want, err := replay.Checksum(); err != nil || want != sum {
+		h.t.Fatalf("after a crash at %d the state of revision %d differs from a replay (%v)", h.revision, revision, err)
+	}
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares lines with a file of testdata, or rewrites it.
+func golden(t *testing.T, name string, lines []string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	var got bytes.Buffer
+	for _, line := range lines {
+		fmt.Fprintln(&got, line)
+	}
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s (-want +got): a change here needs a new format version\n%s", path, diff)
+	}
+}
+
+func tupleOf(ot tuple.TypeID, oid string, r tuple.RelationID, st tuple.TypeID, sid string, sr tuple.RelationID) tuple.Tuple {
+	return tuple.Tuple{
+		Object: tuple.Object{Type: ot, ID: []byte(oid)}, Relation: r,
+		Subject: tuple.Subject{Type: st, ID: []byte(sid), Relation: sr},
+	}
+}
+
+var sampleTuples = []tuple.Tuple{
+	tupleOf(3, "gitclub", 2, 1, "alice", tuple.Self),
+	tupleOf(3, "gitclub", 2, 1, "*", tuple.Wildcard),
+	tupleOf(3, "gitclub", 2, 2, "core", 2),
+	tupleOf(3, "gitclub2", 2, 2, "core", 2),
+	tupleOf(300, "a", 400, 500, "b", 600),
+}
+
+func TestKeysAreGolden(t *testing.T) {
+	var lines []string
+	for _, tp := range sampleTuples {
+		lines = append(lines,
+			fmt.Sprintf("forward   %x", appendRevision(appendForward(nil, tp), 258)),
+			fmt.Sprintf("reverse   %x", appendRevision(appendReverse(nil, tp), 258)))
+	}
+	lines = append(lines,
+		fmt.Sprintf("name      %x", nameKey(3, 2)),
+		fmt.Sprintf("schema    %x", schemaKey(258)),
+		fmt.Sprintf("counter   %x", counterKey(sampleTuples[2].Shape())),
+		fmt.Sprintf("changelog %x", changelogKey(258)),
+		fmt.Sprintf("applied   %x", metaApplied),
+		fmt.Sprintf("deleted   %x", valueDeleted),
+		fmt.Sprintf("live      %x", valueLive))
+	golden(t, "keys.golden", lines)
+}
+
+func TestChangelogRecordsAreGolden(t *testing.T) {
+	c := changes{revision: 9, unixMillis: 1700000000000, schema: true, oldSchema: 3, tuples: []change{
+		{tuple: sampleTuples[0]}, {tuple: sampleTuples[2], deleted: true, old: 7},
+	}}
+	golden(t, "changelog.golden", []string{fmt.Sprintf("%x", c.encode(nil))})
+	back, err := decodeChanges(changelogKey(9), c.encode(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c, back, cmp.AllowUnexported(changes{}, change{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTupleKeysRoundTripInBothDirections(t *testing.T) {
+	for _, want := range sampleTuples {
+		for _, key := range [][]byte{appendForward(nil, want), appendReverse(nil, want)} {
+			k, ok := decodeTupleKey(appendRevision(key, 77))
+			if !ok || k.revision != 77 || !k.tuple().Equal(want) {
+				t.Errorf("%x: %v %+v", key, ok, k)
+			}
+		}
+	}
+}
+
+// TestKeyOrder proves what seeks rely on: an object's tuples are together
+// although its id begins another's, and newer versions come first.
+func TestKeyOrder(t *testing.T) {
+	var keys [][]byte
+	for _, tp := range sampleTuples {
+		keys = append(keys, appendRevision(appendForward(nil, tp), 9), appendRevision(appendForward(nil, tp), 8))
+	}
+	if !slices.IsSortedFunc(keys, bytes.Compare) {
+		t.Error("keys are not in the order of objects, subjects and falling revisions")
+	}
+}
+
+// TestSplitKeepsPebblesContract checks the properties that Pebble's Split
+// documents, on whole keys, on cut ones and on noise.
+func TestSplitKeepsPebblesContract(t *testing.T) {
+	var keys [][]byte
+	for _, tp := range sampleTuples {
+		for _, full := range [][]byte{appendForward(nil, tp), appendReverse(nil, tp)} {
+			full = appendRevision(full, 9)
+			for n := 1; n <= len(full); n++ {
+				keys = append(keys, full[:n], append(bytes.Clone(full[:n]), 0xff))
+			}
+		}
+	}
+	keys = append(keys, nameKey(1, 2), changelogKey(3), metaApplied)
+	for _, a := range keys {
+		if n := splitKey(a); n < 0 || n > len(a) || splitKey(a[:n]) != n {
+			t.Fatalf("split of %x is %d, of its prefix %d", a, n, splitKey(a[:n]))
+		}
+		for _, b := range keys {
+			pa, pb := a[:splitKey(a)], b[:splitKey(b)]
+			if bytes.Compare(a, b) <= 0 && bytes.Compare(pa, pb) > 0 {
+				t.Fatalf("%x <= %x, but their prefixes are not in order", a, b)
+			}
+			if bytes.Compare(pa, pb) < 0 && bytes.Compare(a, b) >= 0 {
+				t.Fatalf("prefix of %x < prefix of %x, but the keys are not in order", a, b)
+			}
+		}
+	}
+}
+
+func TestAfterIsAboveEveryKeyWithThePrefix(t *testing.T) {
+	for _, prefix := range [][]byte{{1}, {1, 0xff}, {0xfe, 0xff, 0xff}} {
+		end := after(prefix)
+		if bytes.Compare(append(bytes.Clone(prefix), 0xff, 0xff, 0xff), end) >= 0 {
+			t.Errorf("after(%x) = %x", prefix, end)
+		}
+	}
+	if after([]byte{0xff}) != nil {
+		t.Error("nothing is above ff")
+	}
+}
+
+func FuzzKeyDecoder(f *testing.F) {
+	for _, tp := range sampleTuples {
+		f.Add(appendRevision(appendForward(nil, tp), 1))
+		f.Add(appendRevision(appendReverse(nil, tp), 1<<40))
+	}
+	f.Fuzz(func(t *testing.T, key []byte) {
+		if n := splitKey(key); n < 0 || n > len(key) || splitKey(key[:n]) != n {
+			t.Fatalf("split of %x is %d", key, n)
+		}
+		k, ok := decodeTupleKey(key)
+		if !ok {
+			return
+		}
+		again := appendForward(nil, k.tuple())
+		if k.tag == tagReverse {
+			again = appendReverse(nil, k.tuple())
+		}
+		if again = appendRevision(again, k.revision); !bytes.Equal(again, key) {
+			t.Fatalf("%x decodes to what encodes to %x", key, again)
+		}
+	})
+}
+
+func FuzzChangelogDecoder(f *testing.F) {
+	f.Add((&changes{unixMillis: 5, schema: true, tuples: []change{{tuple: sampleTuples[0]}}}).encode(nil))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		c, err := decodeChanges(changelogKey(4), value)
+		if err == nil && !bytes.Equal(c.encode(nil), value) {
+			t.Fatalf("%x decodes to what encodes to %x", value, c.encode(nil))
+		}
+	})
+}

@@ -1,0 +1,443 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+var (
+	seedFlag = flag.Uint64("store.seed", 0, "seed of the random histories; 0 runs the fixed ones")
+	longFlag = flag.Bool("store.long", false, "run many more random histories")
+)
+
+// model is the naive store: every revision's tuples, kept whole.
+type model struct {
+	names     *tuple.Names
+	schema    WriteSchema
+	allowed   map[string]bool // shape texts
+	revisions []map[string]bool
+	horizon   int
+}
+
+func newModel() *model { return &model{names: &tuple.Names{}, revisions: []map[string]bool{{}}} }
+
+func (m *model) live() map[string]bool { return m.revisions[len(m.revisions)-1] }
+
+func shapeText(n tuple.Named) string {
+	text := n.ObjectType + "#" + n.Relation + "@" + n.SubjectType
+	switch {
+	case n.SubjectID == "*":
+		return text + ":*"
+	case n.SubjectRelation != "":
+		return text + "#" + n.SubjectRelation
+	}
+	return text
+}
+
+// matches is the filter's meaning, spelled out on the text's parts.
+func matches(f tuple.Filter, text string) bool {
+	n, err := tuple.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	part := func(want, got string) bool { return want == "" || want == got }
+	return part(f.ObjectType, n.ObjectType) && part(f.ObjectID, n.ObjectID) && part(f.Relation, n.Relation) &&
+		part(f.SubjectType, n.SubjectType) && part(f.SubjectID, n.SubjectID) &&
+		(!f.MatchSubjectRelation || f.SubjectRelation == n.SubjectRelation)
+}
+
+func (m *model) selected(revision int, f tuple.Filter) []string {
+	var texts []string
+	for text := range m.revisions[revision] {
+		if matches(f, text) {
+			texts = append(texts, text)
+		}
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// apply does what the command's documentation says and reports the kind of error.
+func (m *model) apply(c Command) (failed string, deleted int) {
+	next := maps.Clone(m.live())
+	switch c := c.(type) {
+	case Write:
+		failed = m.write(next, c)
+	case DeleteByFilter:
+		failed, deleted = m.deleteByFilter(next, c)
+	case WriteSchema:
+		failed = m.writeSchema(c)
+	case AdvanceHorizon:
+		m.horizon = max(m.horizon, min(int(c.Revision), len(m.revisions)))
+	}
+	if failed != "" {
+		next = m.live()
+	}
+	m.revisions = append(m.revisions, next)
+	return failed, deleted
+}
+
+func (m *model) preconditions(list []Precondition) bool {
+	for _, p := range list {
+		if (len(m.selected(len(m.revisions)-1, p.Filter)) > 0) != p.MustMatch {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) write(next map[string]bool, c Write) string {
+	if !m.preconditions(c.Preconditions) {
+		return "precondition"
+	}
+	seen := make(map[string]bool)
+	for _, u := range c.Updates {
+		named := m.names.Named(u.Tuple)
+		text := named.String()
+		switch {
+		case u.Op != Delete && !m.allowed[shapeText(named)]:
+			return "not allowed"
+		case seen[text]:
+			return "duplicate"
+		case u.Op == Create && next[text]:
+			return "exists"
+		case u.Op == Delete:
+			delete(next, text)
+		default:
+			next[text] = true
+		}
+		seen[text] = true
+	}
+	return ""
+}
+
+func (m *model) deleteByFilter(next map[string]bool, c DeleteByFilter) (failed string, deleted int) {
+	if int(c.ReadAt) < m.horizon {
+		return "horizon", 0
+	}
+	if !m.preconditions(c.Preconditions) {
+		return "precondition", 0
+	}
+	all := m.selected(len(m.revisions)-1, c.Filter)
+	if len(all) > c.Limit {
+		return "too many", 0
+	}
+	for _, text := range all {
+		delete(next, text)
+	}
+	return "", len(all)
+}
+
+func (m *model) writeSchema(c WriteSchema) string {
+	allowed := make(map[string]bool)
+	for _, d := range c.Definitions {
+		for _, a := range d.Allowed {
+			text := d.Type + "#" + a.Relation + "@" + a.SubjectType
+			if a.Wildcard {
+				text += ":*"
+			} else if a.SubjectRelation != "" {
+				text += "#" + a.SubjectRelation
+			}
+			allowed[text] = true
+		}
+	}
+	for text := range m.live() {
+		if named, _ := tuple.Parse(text); !allowed[shapeText(named)] {
+			return "stranded"
+		}
+	}
+	m.allowed, m.schema = allowed, c
+	return ""
+}
+
+func errorKind(err error) string {
+	switch err.(type) {
+	case nil:
+		return ""
+	case *PreconditionError:
+		return "precondition"
+	case *NotAllowedError:
+		return "not allowed"
+	case *DuplicateUpdateError:
+		return "duplicate"
+	case *TupleExistsError:
+		return "exists"
+	case *HorizonError:
+		return "horizon"
+	case *TooManyError:
+		return "too many"
+	case *StrandedError:
+		return "stranded"
+	}
+	return err.Error()
+}
+
+// randomHistory makes commands that meet each other often: few names, few ids.
+type randomHistory struct {
+	rng   *rand.Rand
+	model *model
+	full  WriteSchema
+}
+
+func (r *randomHistory) pick(list ...string) string { return list[r.rng.IntN(len(list))] }
+
+func (r *randomHistory) text() string {
+	subject := r.pick("user:a", "user:b", "user:ab", "user:*", "team:t#member", "team:u#member")
+	if r.rng.IntN(3) == 0 {
+		return "team:" + r.pick("t", "u", "tu") + "#member@" + r.pick("user:a", "user:b", "team:u#member")
+	}
+	return "repository:" + r.pick("x", "y", "xy") + "#" + r.pick("reader", "reader", "maintainer") + "@" + subject
+}
+
+func (r *randomHistory) tuple() tuple.Tuple {
+	named, _ := tuple.Parse(r.text())
+	t, _ := r.model.names.Tuple(named)
+	return t
+}
+
+// filter takes each part from a tuple or leaves it out.
+func (r *randomHistory) filter() tuple.Filter {
+	f := filterOf(r.text())
+	for _, part := range []*string{&f.ObjectType, &f.ObjectID, &f.Relation, &f.SubjectType, &f.SubjectID} {
+		if r.rng.IntN(2) == 0 {
+			*part = ""
+		}
+	}
+	if r.rng.IntN(2) == 0 {
+		f.SubjectRelation, f.MatchSubjectRelation = "", false
+	}
+	return f
+}
+
+func (r *randomHistory) preconditions() []Precondition {
+	if r.rng.IntN(4) > 0 {
+		return nil
+	}
+	return []Precondition{{Filter: r.filter(), MustMatch: r.rng.IntN(2) == 0}}
+}
+
+func (r *randomHistory) command() Command {
+	applied := len(r.model.revisions) - 1
+	switch n := r.rng.IntN(20); {
+	case n == 0:
+		return AdvanceHorizon{Revision: uint64(r.rng.IntN(applied + 2))}
+	case n == 1:
+		return r.schema()
+	case n < 5:
+		return r.deleteByFilter(applied)
+	}
+	w := Write{UnixMillis: int64(applied), Preconditions: r.preconditions()}
+	for range 1 + r.rng.IntN(4) {
+		w.Updates = append(w.Updates, Update{Op(1 + r.rng.IntN(3)), r.tuple()})
+	}
+	return w
+}
+
+// schema takes some allowed kinds out, which may strand tuples, or none.
+func (r *randomHistory) schema() WriteSchema {
+	c := r.full
+	c.Text = fmt.Sprintf("schema %d", r.rng.IntN(3))
+	c.Definitions = slices.Clone(c.Definitions)
+	if r.rng.IntN(2) == 0 {
+		d := &c.Definitions[2]
+		i := r.rng.IntN(len(d.Allowed))
+		d.Allowed = slices.Delete(slices.Clone(d.Allowed), i, i+1)
+		c.Text += " narrowed"
+	}
+	return c
+}
+
+// deleteByFilter lists what the filter selected some revisions ago.
+func (r *randomHistory) deleteByFilter(applied int) DeleteByFilter {
+	readAt := max(applied-r.rng.IntN(4), 0)
+	c := DeleteByFilter{
+		Filter: r.filter(), Preconditions: r.preconditions(), ReadAt: uint64(readAt), Limit: 1 + r.rng.IntN(8),
+	}
+	for _, text := range r.model.selected(readAt, c.Filter) {
+		named, _ := tuple.Parse(text)
+		t, _ := r.model.names.Tuple(named)
+		c.Tuples = append(c.Tuples, t)
+	}
+	return c
+}
+
+// TestStoreAgreesWithTheModel runs random histories through a store that is
+// reopened, restored and collected now and then, and through a second one that
+// applies the same log in batches of other sizes. Every revision that is kept
+// reads as in the model, and both databases are equal to the byte.
+func TestStoreAgreesWithTheModel(t *testing.T) {
+	seeds := []uint64{1, 2, 3, 4, 5, 6}
+	if *longFlag {
+		for i := range uint64(200) {
+			seeds = append(seeds, 100+i)
+		}
+	}
+	if *seedFlag != 0 {
+		seeds = []uint64{*seedFlag}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testHistory(t, seed, 250) })
+	}
+}
+
+func testHistory(t *testing.T, seed uint64, commands int) {
+	rng := rand.New(rand.NewPCG(seed, seed))
+	h := newHistory(t)
+	r := &randomHistory{rng: rng, model: newModel(), full: gitclub()}
+	h.must(r.full)
+	r.model.names = h.store.current.Load().names
+	r.model.apply(r.full)
+	for range commands {
+		c := r.command()
+		result := h.apply(c)
+		failed, deleted := r.model.apply(c)
+		if got := errorKind(result.Err); got != failed || result.Deleted != deleted {
+			t.Fatalf("revision %d, %+v: got %q and %d deleted, want %q and %d",
+				h.revision, c, got, result.Deleted, failed, deleted)
+		}
+		h.disturb(rng)
+		if rng.IntN(5) == 0 {
+			h.compare(r)
+		}
+	}
+	h.compare(r)
+	h.compareCounters(r.model)
+	h.compareBatches(rng)
+}
+
+// disturb reopens the store, or restores it from a checkpoint of itself, or
+// flushes it.
+func (h *history) disturb(rng *rand.Rand) {
+	h.t.Helper()
+	fs := h.store.options.FS
+	switch rng.IntN(60) {
+	case 0:
+		dir := fmt.Sprintf("/checkpoint-%d", h.revision)
+		if err := h.store.Checkpoint(context.Background(), dir, h.revision); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := h.store.Restore(dir); err != nil {
+			h.t.Fatal(err)
+		}
+	case 1:
+		if err := h.store.current.Load().db.Flush(); err != nil {
+			h.t.Fatal(err)
+		}
+	case 2:
+		if err := h.store.current.Load().db.Flush(); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := h.store.Close(); err != nil {
+			h.t.Fatal(err)
+		}
+		h.store = openTest(h.t, fs)
+	}
+	if got := h.store.Applied(); got != h.revision {
+		h.t.Fatalf("applied %d, want %d", got, h.revision)
+	}
+}
+
+// compare reads with random filters at random revisions that are kept.
+func (h *history) compare(r *randomHistory) {
+	h.t.Helper()
+	for range 8 {
+		revision := r.model.horizon + r.rng.IntN(len(r.model.revisions)-r.model.horizon)
+		if revision == 0 {
+			continue
+		}
+		f := r.filter()
+		got := h.read(uint64(revision), f, 1+r.rng.IntN(6))
+		slices.Sort(got)
+		if diff := cmp.Diff(r.model.selected(revision, f), got); diff != "" {
+			h.t.Fatalf("revision %d at %d, filter %+v (-want +got):\n%s", h.revision, revision, f, diff)
+		}
+		h.compareTuplesets(r.model, revision)
+	}
+}
+
+// compareTuplesets asks what the evaluator asks, through one snapshot, so that
+// its iterator's standing position is used.
+func (h *history) compareTuplesets(m *model, revision int) {
+	h.t.Helper()
+	n, err := h.store.Snapshot(uint64(revision))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer n.Close()
+	var page tuple.Page
+	for _, object := range []string{"repository:x#reader", "repository:xy#maintainer", "team:t#member"} {
+		for _, subject := range []string{"user:a", "user:ab", "user:b", "user:*", "team:t#member", "team:u#member"} {
+			text := object + "@" + subject
+			named, _ := tuple.Parse(text)
+			tp, _ := n.Names().Tuple(named)
+			got, err := n.Contains(tp.Object, tp.Relation, tp.Subject)
+			if err != nil || got != m.revisions[revision][text] {
+				h.t.Fatalf("at %d, %s: %v, %v", revision, text, got, err)
+			}
+			if err := n.Subjects(tp.Object, tp.Relation, tp.Subject.Kind(), nil, 100, &page); err != nil {
+				h.t.Fatal(err)
+			}
+			f := tuple.Filter{ObjectType: named.ObjectType, ObjectID: named.ObjectID, Relation: named.Relation,
+				SubjectType: named.SubjectType, SubjectRelation: named.SubjectRelation, MatchSubjectRelation: true}
+			want := slices.DeleteFunc(m.selected(revision, f), func(text string) bool {
+				n, _ := tuple.Parse(text)
+				return (n.SubjectID == "*") != (named.SubjectID == "*")
+			})
+			if page.Len() != len(want) || page.More {
+				h.t.Fatalf("at %d, subjects of %s: %d, want %v", revision, text, page.Len(), want)
+			}
+		}
+	}
+}
+
+func (h *history) compareCounters(m *model) {
+	h.t.Helper()
+	want := make(map[string]uint64)
+	for text := range m.live() {
+		named, _ := tuple.Parse(text)
+		want[shapeText(named)]++
+	}
+	got := make(map[string]uint64)
+	counters, names := h.store.Counters()
+	for shape, n := range counters {
+		if n > 0 {
+			got[names.ShapeText(shape)] = n
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+// compareBatches applies the log again, in batches of random sizes (S2).
+func (h *history) compareBatches(rng *rand.Rand) {
+	h.t.Helper()
+	other := openTest(h.t, vfs.NewMem())
+	for from := 0; from < len(h.log); {
+		to := min(from+1+rng.IntN(20), len(h.log))
+		if _, err := other.Apply(h.indexes[from:to], h.log[from:to]); err != nil {
+			h.t.Fatal(err)
+		}
+		from = to
+	}
+	r1, sum1, err1 := h.store.Checksum()
+	r2, sum2, err2 := other.Checksum()
+	if err := errors.Join(err1, err2); err != nil || r1 != r2 {
+		h.t.Fatal(err, r1, r2)
+	}
+	if !bytes.Equal(sum1[:], sum2[:]) {
+		h.t.Error("the same log in other batches gives another state")
+	}
+}

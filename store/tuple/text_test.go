@@ -1,0 +1,73 @@
+package tuple
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestTextRoundTrips(t *testing.T) {
+	for _, text := range []string{
+		"repository:gitclub#maintainer@team:core#member",
+		"repository:gitclub#reader@user:alice",
+		"repository:gitclub#reader@user:*",
+		"acme/repository:a/b|c-d=e+f_g#reader@acme/user:A9",
+	} {
+		n, err := Parse(text)
+		if err != nil || n.String() != text {
+			t.Errorf("%s: %q, %v", text, n, err)
+		}
+	}
+}
+
+func TestEllipsisIsNoRelation(t *testing.T) {
+	n, err := Parse("doc:x#viewer@user:alice#...")
+	if err != nil || n.SubjectRelation != "" {
+		t.Errorf("%+v, %v", n, err)
+	}
+}
+
+func TestBadTextsAreTypedErrors(t *testing.T) {
+	for text, want := range map[string]error{
+		"":                                                  ErrSyntax,
+		"repository:gitclub#reader":                         ErrSyntax,
+		"repository:gitclub@user:alice":                     ErrSyntax,
+		"repository#reader@user:alice":                      ErrSyntax,
+		":x#reader@user:alice":                              ErrSyntax,
+		"repository:x#@user:alice":                          ErrSyntax,
+		"repository:x#reader@user":                          ErrSyntax,
+		"repository:x#reader@user:a#":                       ErrSyntax,
+		"repository:x#reader@user:*#m":                      ErrSyntax,
+		"repository:#reader@user:a":                         ErrObjectID,
+		"repository:*#reader@user:a":                        ErrObjectID,
+		"repository:x y#reader@user:a":                      ErrObjectID,
+		"repository:x#reader@user:é":                        ErrObjectID,
+		"repository:x#reader@user:a\x00":                    ErrObjectID,
+		"repository:x#reader@user:a@b":                      ErrObjectID,
+		"Repository:x#reader@user:a":                        ErrSyntax,
+		"r:x#reader@user:a[caveat]":                         ErrObjectID,
+		"r:" + strings.Repeat("x", 1025) + "#reader@user:a": ErrObjectID,
+	} {
+		if n, err := Parse(text); !errors.Is(err, want) {
+			t.Errorf("%q: %+v, %v; want %v", text, n, err, want)
+		}
+	}
+}
+
+func FuzzTupleParser(f *testing.F) {
+	f.Add("repository:gitclub#maintainer@team:core#member")
+	f.Add("a:b#c@d:*")
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := Parse(text)
+		if err != nil {
+			if !errors.Is(err, ErrSyntax) && !errors.Is(err, ErrObjectID) {
+				t.Fatalf("untyped error %v", err)
+			}
+			return
+		}
+		again, err := Parse(n.String())
+		if err != nil || again != n {
+			t.Fatalf("%q: %+v, then %+v, %v", text, n, again, err)
+		}
+	})
+}
