@@ -14,7 +14,7 @@ func (p *parser) schema() *Schema {
 		case p.atLater():
 			p.later()
 		default:
-			p.fail("a schema is a list of `definition name { … }`", "expected `definition`, found %s", p.tok)
+			p.fail(p.definitionHint(), "expected `definition`, found %s", p.tok)
 			p.skipToDefinition()
 		}
 	}
@@ -23,6 +23,13 @@ func (p *parser) schema() *Schema {
 		s.Trailing[0].Gap = false
 	}
 	return s
+}
+
+func (p *parser) definitionHint() string {
+	if hint := didYouMean(p.tok.text, []string{"definition"}); hint != "" {
+		return hint
+	}
+	return "a schema is a list of `definition name { … }`"
 }
 
 // skipToDefinition goes past at least one token, to where a definition or its
@@ -80,7 +87,7 @@ func (p *parser) members(d *Definition) bool {
 			p.advance()
 			return true
 		case p.tok.kind == endOfText, p.at("definition"), p.at("caveat"):
-			return p.fail("", "the body of `%s` is not closed: `}` is missing before %s", d.Name, p.tok)
+			return p.notClosed(d)
 		case p.at("relation"):
 			p.add(d, p.relation())
 		case p.at("permission"):
@@ -92,6 +99,15 @@ func (p *parser) members(d *Definition) bool {
 			p.skipStatement()
 		}
 	}
+}
+
+// notClosed reports a body that lacks its closing brace; it returns false.
+func (p *parser) notClosed(d *Definition) bool {
+	if !p.broken {
+		p.report.at(d.Pos, len(d.Name), fmt.Sprintf("the body of `%s` is not closed: `}` is missing before %s in line %d",
+			d.Name, p.tok, p.tok.pos.Line), "")
+	}
+	return false
 }
 
 func (p *parser) add(d *Definition, m Member) {
@@ -117,10 +133,10 @@ func (p *parser) statementHint() string {
 	case "+", "&", "-", "->", "|":
 		return fmt.Sprintf("a line that goes on ends with its operator: put `%s` at the end of the line before", p.tok.text)
 	}
-	if p.tok.kind == word {
-		return didYouMean(p.tok.text, []string{"relation", "permission"})
+	if hint := didYouMean(p.tok.text, []string{"relation", "permission"}); hint != "" {
+		return hint
 	}
-	return ""
+	return "a definition holds `relation name: type` and `permission name = expression`"
 }
 
 // relation reads `relation name: type | …`.
@@ -153,10 +169,9 @@ func (p *parser) colon(r *Relation) bool {
 
 // types reads the type restrictions of a relation.
 func (p *parser) types(r *Relation) bool {
-	if p.tok.kind != word && (p.atLineStart() || p.at(";") || p.at("}")) {
-		p.report.at(r.Pos, len(r.Name), fmt.Sprintf("relation `%s` has no type restriction", r.Name),
-			fmt.Sprintf("name at least one type: `relation %s: user`", r.Name))
-		return false
+	if p.tok.kind != word && (p.cutOff() || p.at(";") || p.at("}")) {
+		return p.fail(fmt.Sprintf("name at least one type: `relation %s: user`", r.Name),
+			"relation `%s` has no type restriction", r.Name)
 	}
 	for {
 		t := &TypeRef{Pos: p.tok.pos, Comments: Comments{Above: inline(p.takeComments())}}
@@ -206,7 +221,7 @@ func (p *parser) wildcard(t *TypeRef) bool {
 	p.advance()
 	if !p.at("*") {
 		return p.fail(fmt.Sprintf("a relation takes `%s`, `%s:*` or `%s#relation`", t.Type, t.Type, t.Type),
-			"expected `*`, found %s", p.tok)
+			"expected `*`, found %s", p.found())
 	}
 	p.advance()
 	t.Wildcard = true

@@ -13,9 +13,9 @@ import (
 // useFlags are the features that a `use` line can switch on.
 var useFlags = []string{"expiration", "import", "partial", "self", "typechecking"}
 
-// notYet reports a construct that is not supported yet, at a token.
-func (p *parser) notYet(at token, what string) bool {
-	p.report.at(at.pos, len(at.text), what+" not supported yet", "")
+// notYet reports a construct that is not supported yet, at a token; it returns false.
+func (p *parser) notYet(at token, what, hint string) bool {
+	p.report.at(at.pos, len(at.text), what+" not supported yet", hint)
 	return false
 }
 
@@ -33,13 +33,15 @@ func (p *parser) later() {
 		p.use(at)
 		return
 	case "import":
-		p.notYet(at, "imports are")
-		p.skipStatement()
+		p.notYet(at, "imports are", "")
+		if p.tok.kind == literal {
+			p.advance()
+		}
 		return
 	case "caveat":
-		p.notYet(at, "caveats are")
+		p.notYet(at, "caveats are", "")
 	case "partial":
-		p.notYet(at, "partials are")
+		p.notYet(at, "partials are", "")
 	}
 	p.skipHeader()
 	p.skipBraces()
@@ -51,6 +53,7 @@ func (p *parser) use(at token) {
 	switch {
 	case flag.kind != word:
 		p.fail("", "expected the name of a feature after `use`, found %s", flag)
+		return
 	case !slices.Contains(useFlags, flag.text):
 		hint := didYouMean(flag.text, useFlags)
 		if hint == "" {
@@ -58,9 +61,9 @@ func (p *parser) use(at token) {
 		}
 		p.fail(hint, "unknown feature `%s`", flag.text)
 	default:
-		p.notYet(at, fmt.Sprintf("`use %s` is", flag.text))
+		p.notYet(at, fmt.Sprintf("`use %s` is", flag.text), "")
 	}
-	p.skipStatement()
+	p.advance()
 }
 
 // skipBraces goes past a balanced pair of braces, if one opens here. What is
@@ -85,7 +88,7 @@ func (p *parser) skipBraces() {
 
 // partialReference reads `...name`.
 func (p *parser) partialReference() {
-	p.notYet(p.tok, "partials are")
+	p.notYet(p.tok, "partials are", "")
 	p.skipStatement()
 }
 
@@ -97,7 +100,7 @@ func (p *parser) with() bool {
 	if p.atWord("expiration") {
 		what = "expiration is"
 	}
-	p.notYet(at, what)
+	p.notYet(at, what, "")
 	if _, ok := p.path("a caveat"); !ok {
 		return false
 	}
@@ -124,19 +127,25 @@ func (p *parser) annotation(m *Permission) bool {
 			"permissions are computed, `permission name = expression`; one that stores tuples is a `relation`")
 		return false
 	}
-	p.notYet(at, "type annotations of permissions are")
+	p.notYet(at, "type annotations of permissions are", "")
 	return true
 }
 
 // arrowFunction reads the rest of `relation.any(target)` or `relation.all(target)`.
-func (p *parser) arrowFunction() bool {
+func (p *parser) arrowFunction(relation string) bool {
 	dot := p.tok
 	p.advance()
 	switch {
-	case p.atWord("any"), p.atWord("all"):
-		return p.notYet(dot, fmt.Sprintf("`.%s(…)` is", p.tok.text))
+	case p.atWord("any"):
+		return p.notYet(dot, "`.any(…)` is", fmt.Sprintf("`%s->target` means the same", relation))
+	case p.atWord("all"):
+		return p.notYet(dot, "`.all(…)` is", "")
 	case p.tok.kind == word:
-		return p.fail(didYouMean(p.tok.text, []string{"any", "all"}), "`.%s` is no arrow function; there are `.any` and `.all`", p.tok.text)
+		hint := didYouMean(p.tok.text, []string{"any", "all"})
+		if hint == "" {
+			hint = followHint
+		}
+		return p.fail(hint, "`.%s` is no arrow function; there are `.any` and `.all`", p.tok.text)
 	}
-	return p.fail("write `relation->target` to follow a relation", "unexpected %s after `.`", p.tok)
+	return p.fail(followHint, "expected `any` or `all` after `.`, found %s", p.found())
 }

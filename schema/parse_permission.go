@@ -18,6 +18,9 @@ func (p *parser) permission() *Permission {
 		p.skipStatement()
 		return m
 	}
+	if nesting(m.Expr) > MaxNesting { // as Format writes it: what it writes must load
+		p.report.at(m.Pos, len(m.Name), tooNested(), simplify)
+	}
 	last := comments(lastLeaf(m.Expr))
 	m.Behind, last.Behind = last.Behind, nil
 	m.Behind = append(m.Behind, p.endStatement(p.expressionHint())...)
@@ -30,6 +33,12 @@ func (p *parser) equals(m *Permission) bool {
 		return false
 	}
 	return p.expect("=", "a permission is `permission name = expression`")
+}
+
+const simplify = "give a part of the expression a permission of its own"
+
+func tooNested() string {
+	return fmt.Sprintf("parentheses nest deeper than %d levels, with those that the formatter writes", MaxNesting)
 }
 
 // precedence lists the operators from the loosest binding to the tightest.
@@ -57,8 +66,7 @@ func (p *parser) expression(level int) (Expr, bool) {
 // operand reads a name, an arrow, nil, or an expression in parentheses.
 func (p *parser) operand() (Expr, bool) {
 	if p.operands++; p.operands > MaxOperands {
-		return nil, p.fail("give a part of the expression a permission of its own",
-			"the expression has more than %d operands", MaxOperands)
+		return nil, p.fail(simplify, "the expression has more than %d operands", MaxOperands)
 	}
 	switch {
 	case p.at("("):
@@ -69,17 +77,14 @@ func (p *parser) operand() (Expr, bool) {
 		return n, p.noArrow("nil")
 	case p.tok.kind == word:
 		return p.refOrArrow()
-	case p.tok.kind == keyword && !p.atLineStart():
-		return nil, p.fail("", "`%s` is a reserved word and cannot be an operand", p.tok.text)
 	}
-	return nil, p.fail("", "expected a relation, a permission, `nil` or `(`, found %s", p.tok)
+	return nil, p.fail(p.operandHint(), "expected a relation, a permission, `nil` or `(`, found %s", p.found())
 }
 
 // group reads an expression in parentheses.
 func (p *parser) group() (Expr, bool) {
 	if p.nesting++; p.nesting > MaxNesting {
-		return nil, p.fail("give a part of the expression a permission of its own",
-			"parentheses nest deeper than %d levels", MaxNesting)
+		return nil, p.fail(simplify, "%s", tooNested())
 	}
 	above := inline(p.takeComments())
 	p.advance()
@@ -112,7 +117,7 @@ func (p *parser) refOrArrow() (Expr, bool) {
 		a.Above = append(above, p.takeLoose()...)
 		return a, p.noArrow("another arrow")
 	case p.at("."):
-		return nil, p.arrowFunction()
+		return nil, p.arrowFunction(at.text)
 	}
 	return &Ref{Pos: at.pos, Name: at.text, Comments: Comments{Above: above}}, true
 }
@@ -134,6 +139,21 @@ func (p *parser) groupHint() string {
 	return p.expressionHint()
 }
 
+const followHint = "write `relation->target` to follow a relation"
+
+// operandHint helps where an operand is missing.
+func (p *parser) operandHint() string {
+	switch {
+	case p.at("!"):
+		return excludeHint
+	case p.at("&") && p.prev.is("&"):
+		return "write `&` for an intersection"
+	}
+	return ""
+}
+
+const excludeHint = "write `-` for an exclusion: `all - these`"
+
 // expressionHint helps with what follows an operand.
 func (p *parser) expressionHint() string {
 	switch p.tok.text {
@@ -141,12 +161,11 @@ func (p *parser) expressionHint() string {
 		return fmt.Sprintf("write `+` instead of `%s` for a union", p.tok.text)
 	case "and":
 		return "write `&` for an intersection"
-	case "not", "!":
-		return "write `-` for an exclusion"
 	case "#":
-		return "write `relation->target` to follow a relation"
-	case ":":
-		return "only a relation has types"
+		return followHint
+	}
+	if p.prev.text == "not" || p.at("!") {
+		return excludeHint
 	}
 	return ""
 }

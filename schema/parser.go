@@ -102,17 +102,38 @@ func (p *parser) atLineStart() bool { return p.tok.pos.Line > p.prev.endLine() }
 // fail reports a problem at the current token, unless it follows from
 // something illegal before it; it returns false.
 func (p *parser) fail(hint, format string, args ...any) bool {
-	if p.broken {
+	pos, length := p.tok.pos, len(p.tok.text)
+	if p.cutOff() {
+		pos, length = p.prev.end(), 1
+	}
+	if !p.broken {
+		p.report.at(pos, length, fmt.Sprintf(format, args...), hint)
+	}
+	return false
+}
+
+// cutOff reports whether the line before ended where the statement could not:
+// what is missing is missing there.
+func (p *parser) cutOff() bool {
+	switch {
+	case p.prev.kind != symbol, p.prev.endsStatement(), p.prev.is("{"), p.prev.is(";"):
 		return false
 	}
-	p.report.at(p.tok.pos, len(p.tok.text), fmt.Sprintf(format, args...), hint)
-	return false
+	return p.atLineStart()
+}
+
+// found describes the current token for a message.
+func (p *parser) found() string {
+	if p.cutOff() {
+		return token{kind: newline}.String()
+	}
+	return p.tok.String()
 }
 
 // expect goes past a symbol or fails, with a hint on what it is for.
 func (p *parser) expect(text, hint string) bool {
 	if !p.at(text) {
-		return p.fail(hint, "expected `%s`, found %s", text, p.tok)
+		return p.fail(hint, "expected `%s`, found %s", text, p.found())
 	}
 	p.advance()
 	return true
@@ -120,15 +141,15 @@ func (p *parser) expect(text, hint string) bool {
 
 // name reads a name of what, such as "a relation".
 func (p *parser) name(what string) (string, bool) {
-	switch p.tok.kind {
-	case word:
+	switch {
+	case p.tok.kind == word:
 		name := p.tok.text
 		p.advance()
 		return name, true
-	case keyword:
+	case p.tok.kind == keyword && !p.cutOff():
 		return "", p.fail("", "`%s` is a reserved word and cannot name %s", p.tok.text, what)
 	}
-	return "", p.fail("", "expected the name of %s, found %s", what, p.tok)
+	return "", p.fail("", "expected the name of %s, found %s", what, p.found())
 }
 
 // path reads a name of what with its prefix segments.

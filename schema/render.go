@@ -47,7 +47,7 @@ func (p *Problem) String() string {
 		b.WriteByte(' ')
 	}
 	b.WriteString(p.Message)
-	if p.Pos.Line > 0 {
+	if p.Pos.Line > 0 && strings.TrimSpace(p.Line) != "" {
 		line, mark := excerpt(p.Line, p.Pos.Column-1, p.LengthBytes)
 		fmt.Fprintf(&b, "\n    %s\n    %s", line, mark)
 	}
@@ -65,7 +65,7 @@ func excerpt(line string, at, length int) (shown, mark string) {
 	from := min(len(line)-len(strings.TrimLeft(line, " \t")), at)
 	to := len(line)
 	cutLeft, cutRight := "", ""
-	if at-from > contextBytes {
+	if to-from > maxRenderedBytes && at-from > contextBytes {
 		from, cutLeft = runeStart(line, at-contextBytes), "…"
 	}
 	if to-from > maxRenderedBytes {
@@ -78,10 +78,13 @@ func excerpt(line string, at, length int) (shown, mark string) {
 	return shown, strings.Repeat(" ", indent) + strings.Repeat("^", carets)
 }
 
-// runeStart returns the start of the rune that holds byte i.
+// runeStart returns the start of the rune that holds byte i, or i if the bytes
+// around it are no rune.
 func runeStart(s string, i int) int {
-	for i > 0 && i < len(s) && !utf8.RuneStart(s[i]) {
-		i--
+	for start := i; start > max(0, i-utf8.UTFMax) && i < len(s); start-- {
+		if utf8.RuneStart(s[start]) {
+			return start
+		}
 	}
 	return i
 }

@@ -38,6 +38,13 @@ func (t token) is(text string) bool {
 // endLine returns the line on which the token ends.
 func (t token) endLine() int { return t.pos.Line + lineEnds(t.text) }
 
+// end returns the place behind the token, which must be on one line.
+func (t token) end() Position {
+	t.pos.Offset += len(t.text)
+	t.pos.Column += len(t.text)
+	return t.pos
+}
+
 // String describes the token for a message.
 func (t token) String() string {
 	switch t.kind {
