@@ -7,6 +7,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/examples/gitclub"
+	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 // roles are the relations of a repository that people are given.
@@ -63,6 +64,12 @@ func (s *service) changeRole(ctx context.Context, r *http.Request, operation tup
 	if !roles[role] {
 		return gitclub.Refuse(http.StatusNotFound, "a repository has readers, maintainers and admins; %q is no role", role)
 	}
+	user := r.PathValue("user")
+	if user == tuple.WildcardID {
+		// Today's schema gives no role to user:*, but it is not for the schema to
+		// notice that an id which came from outside means everybody.
+		return gitclub.Refuse(http.StatusBadRequest, "a role is given to one user")
+	}
 	if err := s.mustAdminister(ctx, repo, actor); err != nil {
 		return err
 	}
@@ -72,7 +79,7 @@ func (s *service) changeRole(ctx context.Context, r *http.Request, operation tup
 			Tuple: &tupelov1.Tuple{
 				Object:   &tupelov1.Object{Type: "repository", Id: repo.id},
 				Relation: role,
-				Subject:  &tupelov1.Subject{Type: "user", Id: r.PathValue("user")},
+				Subject:  &tupelov1.Subject{Type: "user", Id: user},
 			},
 		}}})
 		if err != nil {
