@@ -13,26 +13,28 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help build run example assertions test test-race lint check bench fuzz proto clean
+.PHONY: FORCE help build run example assertions test test-race lint check bench fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## Build bin/tupelo and the example's services
-	@mkdir -p bin
-	go build -o bin/tupelo ./cmd/tupelo
-	go build -o bin/gitclub-web ./examples/gitclub/web
-	go build -o bin/gitclub-jobs ./examples/gitclub/jobs
-	go build -o bin/gitclub-rounds ./examples/gitclub/rounds
-	go build -o bin/gitclub-assert ./examples/gitclub/assert
+PROGRAMS := bin/tupelo bin/gitclub-web bin/gitclub-jobs bin/gitclub-rounds bin/gitclub-assert
 
-run: build ## Start a server on ./data with GitClub loaded; Ctrl-C stops it
+build: $(PROGRAMS) ## Build bin/tupelo and the example's programs
+
+# Go knows best what has to be built again.
+bin/tupelo: FORCE
+	go build -o $@ ./cmd/tupelo
+bin/gitclub-%: FORCE
+	go build -o $@ ./examples/gitclub/$*
+
+run: bin/tupelo ## Start a server on ./data with GitClub loaded; Ctrl-C stops it
 	@examples/gitclub/run bin/tupelo $(DATA)
 
 example: build ## Play 1,000 rounds of GitClub's web against its jobs (with TUPELO_ADDR set: on that server)
-	bin/gitclub-rounds -tupelo "$(TUPELO_ADDR)"
+	bin/gitclub-rounds $(if $(TUPELO_ADDR),-tupelo "$(TUPELO_ADDR)")
 
-assertions: build ## Ask the server that `make run` started every assertion of GitClub's policy
+assertions: bin/gitclub-assert ## Ask the server that `make run` started every assertion of GitClub's policy
 	bin/gitclub-assert $(if $(TUPELO_ADDR),-tupelo "$(TUPELO_ADDR)")
 
 test: ## Run all tests
