@@ -63,15 +63,16 @@ type testLog struct {
 	released uint64
 	moved    chan struct{} // closed and replaced when released grows
 	fail     error         // of all calls, if set
-	before   func()        // called by Propose before it takes the command
-	waits    int           // calls of Wait
-	indexes  int           // calls of ReadIndex
+	// Propose calls these once each, before it takes a command and after.
+	before, after func()
+	waiting       func() // called once by Wait, before it waits
+	waits         int    // calls of Wait
+	indexes       int    // calls of ReadIndex
 }
 
 func (l *testLog) Propose(_ context.Context, command []byte) (any, error) {
-	if before := l.takeBefore(); before != nil {
-		before()
-	}
+	l.callOnce(&l.before)
+	defer l.callOnce(&l.after)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail != nil {
@@ -80,12 +81,14 @@ func (l *testLog) Propose(_ context.Context, command []byte) (any, error) {
 	return l.commit(command)
 }
 
-func (l *testLog) takeBefore() func() {
+func (l *testLog) callOnce(hook *func()) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := l.before
-	l.before = nil
-	return before
+	call := *hook
+	*hook = nil
+	l.mu.Unlock()
+	if call != nil {
+		call()
+	}
 }
 
 func (l *testLog) commit(command []byte) (any, error) {
@@ -109,6 +112,7 @@ func (l *testLog) ReadIndex(context.Context) (uint64, error) {
 }
 
 func (l *testLog) Wait(ctx context.Context, index uint64) error {
+	l.callOnce(&l.waiting)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waits++
@@ -304,3 +308,19 @@ func (w *world) check(t testing.TB, c *tupelov1.Consistency, question string) *t
 }
 
 var errTest = errors.New("a fault that no table knows")
+
+// writeSchemaNow and touchNow call the handlers without a client between.
+func (s *Server) writeSchemaNow(t testing.TB, text string) error {
+	_, err := s.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: text})
+	return err
+}
+
+func (s *Server) touchNow(t testing.TB, tuples ...string) error {
+	_, err := s.Write(t.Context(), updates(t, tupelov1.Update_OPERATION_TOUCH, tuples...))
+	return err
+}
+
+// oddLog answers proposals with what no store gives.
+type oddLog struct{ Log }
+
+func (oddLog) Propose(context.Context, []byte) (any, error) { return "done", nil }

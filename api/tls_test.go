@@ -1,0 +1,180 @@
+package api
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// keyPair is a certificate for localhost, with its own key, as files hold them.
+type keyPair struct{ cert, key []byte }
+
+func newKeyPair(t *testing.T, serial int64) keyPair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keyPair{
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+	}
+}
+
+// pairFiles are the two files, with times that move with every change.
+type pairFiles struct {
+	certFile, keyFile string
+	clock             time.Time
+}
+
+func newPairFiles(t *testing.T) *pairFiles {
+	dir := t.TempDir()
+	return &pairFiles{filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), time.Unix(1_700_000_000, 0)}
+}
+
+func (f *pairFiles) write(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.clock = f.clock.Add(time.Second)
+	if err := os.Chtimes(name, f.clock, f.clock); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *pairFiles) writePair(t *testing.T, p keyPair) {
+	t.Helper()
+	f.write(t, f.certFile, p.cert)
+	f.write(t, f.keyFile, p.key)
+}
+
+// serial says which certificate a handshake would present.
+func serial(t *testing.T, c *certificate) int64 {
+	t.Helper()
+	leaf, err := x509.ParseCertificate(c.newest().Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf.SerialNumber.Int64()
+}
+
+func TestARenewedCertificateIsPresentedWithoutARestart(t *testing.T) {
+	files := newPairFiles(t)
+	files.writePair(t, newKeyPair(t, 1))
+	var log strings.Builder
+	c, err := newCertificate(files.certFile, files.keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := func() int { return strings.Count(log.String(), "level=WARN") }
+	expect := func(when string, wantSerial int64, wantWarnings int) {
+		t.Helper()
+		for range 2 {
+			if got := serial(t, c); got != wantSerial {
+				t.Errorf("%s: certificate %d, want %d", when, got, wantSerial)
+			}
+		}
+		if got := warnings(); got != wantWarnings {
+			t.Errorf("%s: %d warnings, want %d", when, got, wantWarnings)
+		}
+	}
+	expect("at first", 1, 0)
+	second := newKeyPair(t, 2)
+	files.write(t, files.certFile, second.cert)
+	expect("half way through a renewal", 1, 1)
+	files.write(t, files.keyFile, second.key)
+	expect("renewed", 2, 1)
+	files.write(t, files.certFile, []byte("no certificate"))
+	expect("with a bad certificate", 2, 2)
+	if err := os.Remove(files.keyFile); err != nil {
+		t.Fatal(err)
+	}
+	expect("without a key", 2, 3)
+	files.writePair(t, newKeyPair(t, 3))
+	expect("mended", 3, 3)
+}
+
+func TestABadCertificateKeepsTheServerFromStarting(t *testing.T) {
+	files := newPairFiles(t)
+	st := openStore(t)
+	start := func() error {
+		_, err := New(Options{Store: st, CertFile: files.certFile, KeyFile: files.keyFile})
+		return err
+	}
+	if err := start(); err == nil {
+		t.Error("it starts without files")
+	}
+	first, second := newKeyPair(t, 1), newKeyPair(t, 2)
+	files.writePair(t, keyPair{first.cert, second.key})
+	if err := start(); err == nil {
+		t.Error("it starts with another's key")
+	}
+	if _, err := New(Options{Store: st, CertFile: files.certFile}); err == nil {
+		t.Error("it starts with a certificate and no key")
+	}
+	files.writePair(t, first)
+	if err := start(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheServiceIsReachedOverTLS(t *testing.T) {
+	files := newPairFiles(t)
+	pair := newKeyPair(t, 1)
+	files.writePair(t, pair)
+	l := newTestLog(t)
+	l.lead(t)
+	s := newTestServer(t, l, func(o *Options) { o.CertFile, o.KeyFile = files.certFile, files.keyFile })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := serveOn(t, s, listener)
+	defer stop()
+
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pair.cert)
+	secure := credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: "localhost"})
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(secure))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
+		t.Error(err)
+	}
+	old := &tls.Config{RootCAs: roots, ServerName: "localhost", MaxVersion: tls.VersionTLS11}
+	if plain, err := tls.Dial("tcp", listener.Addr().String(), old); err == nil {
+		plain.Close()
+		t.Error("TLS 1.1 is accepted")
+	}
+}
