@@ -46,8 +46,9 @@ type logStore struct {
 		last                   uint64
 	}
 
-	written atomic.Int64 // bytes of entries, since the log was opened
-	failure atomic.Pointer[error]
+	written  atomic.Int64 // bytes of entries, since the log was opened
+	failure  atomic.Pointer[error]
+	panicked atomic.Bool // Pebble did, perhaps with its locks held: not touched again
 }
 
 const (
@@ -67,15 +68,33 @@ func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(err
 	if err := makeDir(fs, dir); err != nil {
 		return nil, err
 	}
-	db, err := pebble.Open(dir, s.pebbleOptions(fs))
+	err := s.guard(func() (err error) {
+		s.db, err = pebble.Open(dir, s.pebbleOptions(fs))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the raft log in %s: %w", dir, err)
 	}
-	s.db = db
 	if err := s.loadBounds(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// guard turns a panic of Pebble, which is how it meets some failed writes of its
+// directory, into an error.
+func (s *logStore) guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.panicked.Store(true)
+			cause, ok := r.(error)
+			if !ok {
+				cause = fmt.Errorf("%v", r)
+			}
+			err = cause
+		}
+	}()
+	return f()
 }
 
 // pebbleOptions suit a log: written once in order, read back rarely, dropped
@@ -188,6 +207,9 @@ func (s *logStore) entry(index uint64, l *hraft.Log) error {
 	defer s.closing.RUnlock()
 	if s.db == nil {
 		return hraft.ErrLogNotFound // only the reporter of the log's age comes this late
+	}
+	if err := s.failed(); err != nil {
+		return err
 	}
 	value, closer, err := s.db.Get(indexKey(entryKey, index))
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -403,6 +425,9 @@ func (s *logStore) read(key []byte) ([]byte, error) {
 	if s.db == nil {
 		return nil, errLogClosed
 	}
+	if err := s.failed(); err != nil {
+		return nil, err
+	}
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -426,16 +451,18 @@ func (s *logStore) commit(fill func(*pebble.Batch) error) error {
 		return err
 	}
 	b := s.db.NewBatch()
-	defer b.Close()
 	if err := fill(b); err != nil {
 		return s.fail(err)
 	}
-	if err := s.db.Apply(b, s.writes); err != nil {
+	if err := s.guard(func() error { return s.db.Apply(b, s.writes) }); err != nil {
 		return s.fail(fmt.Errorf("write the raft log: %w", err))
 	}
 	// Pebble reports a failed sync to its logger as fatal, and then returns as
 	// if nothing had happened.
-	return s.failed()
+	if err := s.failed(); err != nil {
+		return err
+	}
+	return b.Close()
 }
 
 // fail notes the first failure and reports it.
@@ -464,7 +491,7 @@ func (s *logStore) die(err error) {
 func (s *logStore) size() int64 {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
-	if s.db == nil {
+	if s.db == nil || s.panicked.Load() {
 		return 0
 	}
 	return int64(s.db.Metrics().DiskSpaceUsage())
@@ -479,7 +506,10 @@ func (s *logStore) Close() error {
 	}
 	db := s.db
 	s.db = nil
-	if err := db.Close(); err != nil {
+	if s.panicked.Load() {
+		return nil
+	}
+	if err := s.guard(db.Close); err != nil {
 		return fmt.Errorf("close the raft log: %w", err)
 	}
 	return nil

@@ -22,7 +22,9 @@ type Node struct {
 	store   *snapshotStore
 	start   *start
 	fsm     *fsm
-	raft    *hraft.Raft
+
+	transport hraft.Transport
+	raft      *hraft.Raft
 
 	watermark    *watermark
 	proposals    *proposals
@@ -52,7 +54,18 @@ func Open(ctx context.Context, options Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{
+	n := newNode(options)
+	if err := n.openStores(); err != nil {
+		return nil, err
+	}
+	if err := n.run(ctx, n.join); err != nil {
+		return nil, errors.Join(err, n.Close(ctx))
+	}
+	return n, nil
+}
+
+func newNode(options Options) *Node {
+	return &Node{
 		options:      options,
 		watermark:    &watermark{},
 		proposals:    newProposals(&options),
@@ -61,13 +74,6 @@ func Open(ctx context.Context, options Options) (*Node, error) {
 		stopped:      make(chan struct{}),
 		failed:       make(chan struct{}),
 	}
-	if err := n.openStores(); err != nil {
-		return nil, err
-	}
-	if err := n.run(ctx); err != nil {
-		return nil, errors.Join(err, n.Close(ctx))
-	}
-	return n, nil
 }
 
 func (n *Node) openStores() (err error) {
@@ -86,19 +92,21 @@ func (n *Node) openStores() (err error) {
 	return nil
 }
 
-// run finds the place to start from and starts raft and the goroutines beside it.
-func (n *Node) run(ctx context.Context) (err error) {
+// run finds the place to start from, lets join judge the membership there, and
+// starts raft and the goroutines beside it.
+func (n *Node) run(ctx context.Context, join func(hraft.ServerAddress) error) (err error) {
 	var checkpoints context.Context
 	checkpoints, n.cancel = context.WithCancel(context.Background())
 	n.start, err = findStart(ctx, &n.options, n.log, n.store)
 	if err != nil {
 		return err
 	}
-	transport, lone := n.options.Transport, n.options.Transport == nil
+	lone := n.options.Transport == nil
+	n.transport = n.options.Transport
 	if lone {
-		transport = newLoopback(n.options.NodeID)
+		n.transport = newLoopback(n.options.NodeID)
 	}
-	if err := n.join(transport.LocalAddr()); err != nil {
+	if err := join(n.transport.LocalAddr()); err != nil {
 		return err
 	}
 	n.watermark.advance(n.start.covered)
@@ -106,14 +114,14 @@ func (n *Node) run(ctx context.Context) (err error) {
 		machine: n.options.StateMachine, watermark: n.watermark, proposals: n.proposals,
 		faults: n.options.faults, ctx: checkpoints, fail: n.fail, applied: n.pokeSnapshots,
 	}
-	if err := n.startRaft(transport); err != nil {
+	if err := n.startRaft(); err != nil {
 		return err
 	}
 	n.tasks.Add(2)
 	go n.lead()
 	go n.takeSnapshots()
 	if lone {
-		standAtOnce(transport.(*hraft.InmemTransport), n.options.NodeID)
+		standAtOnce(n.transport.(*hraft.InmemTransport), n.options.NodeID)
 	}
 	return nil
 }
@@ -122,7 +130,8 @@ func (n *Node) run(ctx context.Context) (err error) {
 // begins with just that.
 func (n *Node) join(address hraft.ServerAddress) error {
 	me := hraft.Server{Suffrage: hraft.Voter, ID: hraft.ServerID(n.options.NodeID), Address: address}
-	if _, _, last := n.log.span(); last == 0 && n.start.index == 0 {
+	_, _, last := n.log.span()
+	if last == 0 && n.start.index == 0 {
 		return n.log.bootstrap(hraft.Configuration{Servers: []hraft.Server{me}})
 	}
 	c, err := n.start.latestConfiguration(n.log)
@@ -140,13 +149,18 @@ func (n *Node) join(address hraft.ServerAddress) error {
 		return fmt.Errorf("%w: %d voters %q; this version runs one", ErrMembership, len(voters), voters)
 	case voters[0] != me.ID:
 		return fmt.Errorf("%w: the directory is node %q's, and this is node %q", ErrMembership, voters[0], me.ID)
+	case n.start.covered > max(last, n.start.index):
+		// A follower may be ahead of its own log, never of its leader's. A lone
+		// voter would give the same indexes to other commands.
+		return fmt.Errorf("%w: the state has applied %d, the log ends at %d; put back the log's directory",
+			ErrStateAhead, n.start.covered, max(last, n.start.index))
 	}
 	return nil
 }
 
 // startRaft runs raft's constructor in a goroutine of its own, because a failed
 // write of the log ends the goroutine it happens in (see logStore).
-func (n *Node) startRaft(transport hraft.Transport) error {
+func (n *Node) startRaft() error {
 	type outcome struct {
 		raft *hraft.Raft
 		err  error
@@ -156,7 +170,7 @@ func (n *Node) startRaft(transport hraft.Transport) error {
 	logger := raftLogger{slog: n.options.Logger}
 	go func() {
 		defer close(done)
-		r, err := hraft.NewRaft(n.options.raftConfig(logger), n.fsm, n.log, n.log, view, transport)
+		r, err := hraft.NewRaft(n.options.raftConfig(logger), n.fsm, n.log, n.log, view, n.transport)
 		done <- outcome{r, err}
 	}()
 	made := <-done

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -18,6 +17,9 @@ const (
 	nodeDir   = "/node/raft"
 	ledgerDir = "/node/state"
 )
+
+// quiet throws away what is logged.
+var quiet = slog.New(slog.DiscardHandler)
 
 // patience bounds what must happen soon; a test that meets it has failed.
 const patience = 20 * time.Second
@@ -37,7 +39,7 @@ func tryNode(ctx context.Context, fs vfs.FS, change ...func(*Options, *ledger)) 
 	o := Options{
 		FS: fs, Dir: nodeDir, StateMachine: l, NodeID: "n1",
 		LeaderCommand: func() []byte { return []byte("leader") },
-		Logger:        slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:        quiet,
 	}
 	for _, f := range change {
 		f(&o, l)

@@ -99,16 +99,15 @@ type Options struct {
 // faults are ways to break the package's promises one at a time. Only tests set
 // them, to see that the tests would notice.
 type faults struct {
-	ackBeforeSync         bool // R1: the log's batches are not synced
-	applyTwice            bool // R2: entries the state has are applied again
-	declareBeforeDurable  bool // R3: a snapshot is declared before the checkpoint exists
-	trustSnapshotIndex    bool // R4: raft starts at the newest snapshot, whatever the state has
-	unknownAsNotDone      bool // R5: lost leadership is reported as not done
-	wakeBeforeApply       bool // R6: the watermark moves before the state machine has run
-	applyOnAfterFailure   bool // R7: later batches are applied after one failed
-	skipArchiveChecksums  bool // R8: checksums of a received archive are not compared
-	readIndexWithoutTerm  bool // R6: ReadIndex answers before this term's command is applied
-	truncateWithoutRename bool // R3: a snapshot is taken for declared before it is renamed
+	ackBeforeSync        bool // R1: the log's batches are not synced
+	applyTwice           bool // R2: entries the state has are applied again
+	declareBeforeDurable bool // R3: a snapshot is declared before the checkpoint exists
+	trustSnapshotIndex   bool // R4: raft starts at the newest snapshot, whatever the state has
+	unknownAsNotDone     bool // R5: lost leadership is reported as not done
+	wakeBeforeApply      bool // R6: the watermark moves before the state machine has run
+	applyOnAfterFailure  bool // R7: later batches are applied after one failed
+	skipArchiveChecksums bool // R8: checksums of a received archive are not compared
+	readIndexWithoutTerm bool // R6: ReadIndex answers before this term's command is applied
 }
 
 // maxBatch is the most entries that go into one batch of the log, one batch of
