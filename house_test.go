@@ -111,6 +111,11 @@ var testImports = map[string][]edge{
 		{"rewrite/rewritetest", "tuples in memory"},
 		{"schema/schematest", "random schemas"},
 	},
+	"api": {
+		{"rewrite/oracle", "what the handlers answer at any revision must agree with it"},
+		{"rewrite/rewritetest", "random tuples"},
+		{"schema/schematest", "random schemas"},
+	},
 	"examples/gitclub": {
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
 		{"schema", "the permissions that there must be assertions for"},
