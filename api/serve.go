@@ -25,6 +25,8 @@ func (s *Server) buildGRPC(o *Options) error {
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
 		grpc.MaxRecvMsgSize(o.MaxRequestBytes),
+		// Whoever closes the store after Serve must not do so under a handler.
+		grpc.WaitForHandlers(true),
 		// Clients that keep idle connections alive are welcome, up to a ping
 		// every ten seconds.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
