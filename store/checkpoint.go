@@ -136,3 +136,14 @@ func copyFile(fs vfs.FS, from, to string) error {
 	}
 	return vfs.Copy(fs, from, to)
 }
+
+// Compact rewrites the whole database, so that what was deleted takes no space
+// any more. It is for measuring, and for after a large deletion.
+func (s *Store) Compact(ctx context.Context) error {
+	v := s.acquireView()
+	if v == nil {
+		return ErrClosed
+	}
+	defer v.db.release()
+	return v.db.Compact(ctx, []byte{tagMeta}, []byte{tagReverse + 1}, true)
+}

@@ -1,0 +1,16 @@
+// Package bench holds what Tupelo is measured with: data sets that grow to any
+// size and keep their shape, and benchmarks named for what a user feels.
+//
+// The one data set so far is GitClub: organizations, teams that nest,
+// repositories, jobs and runs in the proportions of a hosting service, in
+// about 240 tuples an organization. Beside it stand a few fixed places, so that
+// a question has the same answer and the same depth whatever the size around it.
+//
+//	organization ◀─ repository ◀─ job ◀─ run
+//	                    ▲
+//	        team ◀─ team (nested)
+//
+// `make bench` runs the benchmarks. They report allocations and the figure that
+// matters (checks/s, tuples/s, bytes/tuple). Machines differ: compare ratios
+// within one run.
+package bench
