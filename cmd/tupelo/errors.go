@@ -38,12 +38,12 @@ func (s situated) Unwrap() error { return s.err }
 // failure is an error as it is printed, for people or as JSON.
 type failure struct {
 	// Code and Reason are the server's; see ErrorReason in the API.
-	Code    string         `json:"code,omitempty"`
-	Reason  string         `json:"reason,omitempty"`
-	Place   string         `json:"place,omitempty"`
-	Message string         `json:"message"`
-	Fields  []faultyField  `json:"fields,omitempty"`
-	Unmet   []unmetRequire `json:"unmet,omitempty"`
+	Code    string        `json:"code,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+	Place   string        `json:"place,omitempty"`
+	Message string        `json:"message"`
+	Fields  []faultyField `json:"fields,omitempty"`
+	Unmet   []unmetFact   `json:"unmet,omitempty"`
 }
 
 // faultyField is a field of the request that the server refuses.
@@ -52,8 +52,8 @@ type faultyField struct {
 	Description string `json:"description"`
 }
 
-// unmetRequire is a fact of the store that stands against the request.
-type unmetRequire struct {
+// unmetFact is a fact of the store that stands against the request.
+type unmetFact struct {
 	Subject     string `json:"subject"`
 	Description string `json:"description"`
 }
@@ -68,7 +68,7 @@ func describe(err error) failure {
 	}
 	st, ok := statusOf(err)
 	if !ok {
-		f.Message = err.Error()
+		f.Message = strings.TrimSpace(err.Error()) // cobra's end in an empty line
 		return f
 	}
 	f.Code, f.Message = code.Code(st.Code()).String(), st.Message()
@@ -100,13 +100,10 @@ func (f *failure) add(detail any) {
 		}
 	case *errdetails.PreconditionFailure:
 		for _, v := range d.Violations {
-			f.Unmet = append(f.Unmet, unmetRequire{v.Subject, v.Description})
+			f.Unmet = append(f.Unmet, unmetFact{v.Subject, v.Description})
 		}
 	}
 }
-
-// reasonOf returns the reason that the server gave; empty if there is none.
-func reasonOf(err error) string { return describe(err).Reason }
 
 // text renders a failure for people.
 func (f failure) text() string {

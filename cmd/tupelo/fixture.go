@@ -1,67 +1,86 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// fixture is a YAML file that holds a schema and relationships, as SpiceDB's
-// validation files do. What such a file says of expected answers is for tests
-// of schemas, and import leaves it alone.
+// fixture is what import takes from a YAML file that holds a schema and
+// relationships, as SpiceDB's validation files do.
 type fixture struct {
-	Schema        string    `yaml:"schema"`
-	SchemaFile    string    `yaml:"schemaFile"`
-	Relationships yaml.Node `yaml:"relationships"`
-	Assertions    yaml.Node `yaml:"assertions"`
-	Validation    yaml.Node `yaml:"validation"`
-}
-
-// parsedFixture is what import takes from a fixture.
-type parsedFixture struct {
-	// schema is empty if the fixture has none; schemaName says where it stands.
+	// schema is empty if there is none; schemaName is the file that it stands in.
 	schema, schemaName string
 	// relationships are lines, the first of which has the number firstLine in the file.
 	relationships string
 	firstLine     int
-	// untested says that there are assertions, which import does not look at.
+	// untested says that there are assertions. They are for tests of schemas,
+	// and import leaves them alone.
 	untested bool
 }
 
 // parseFixture reads a fixture; path is the file's, for a schemaFile beside it.
-func parseFixture(data []byte, path string) (*parsedFixture, error) {
-	var f fixture
-	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&f); err != nil {
+func parseFixture(data []byte, path string) (*fixture, error) {
+	var parts map[string]yaml.Node
+	if err := yaml.Unmarshal(data, &parts); err != nil {
+		var mismatch *yaml.TypeError
+		if errors.As(err, &mismatch) {
+			return nil, errors.New("it is not a YAML mapping")
+		}
 		return nil, err
 	}
-	p := &parsedFixture{schema: f.Schema, schemaName: path, untested: !f.Assertions.IsZero() || !f.Validation.IsZero()}
-	if f.SchemaFile != "" {
-		if f.Schema != "" {
-			return nil, fmt.Errorf("both schema and schemaFile are given")
+	f := &fixture{schemaName: path}
+	for _, key := range slices.Sorted(maps.Keys(parts)) {
+		part := parts[key]
+		if err := f.take(key, &part, path); err != nil {
+			return nil, fmt.Errorf("line %d: %s: %w", part.Line, key, err)
 		}
-		p.schemaName = filepath.Join(filepath.Dir(path), f.SchemaFile)
-		text, err := os.ReadFile(p.schemaName)
+	}
+	return f, nil
+}
+
+// fixtureKeys are what a fixture may hold.
+var fixtureKeys = []string{"schema", "schemaFile", "relationships", "assertions", "validation"}
+
+// take takes one part of the file.
+func (f *fixture) take(key string, part *yaml.Node, path string) error {
+	switch key {
+	case "assertions", "validation":
+		f.untested = true
+		return nil
+	case "schema", "schemaFile", "relationships":
+	default:
+		return fmt.Errorf("unknown key%s", nearest(key, fixtureKeys))
+	}
+	if part.Kind != yaml.ScalarNode {
+		return errors.New("takes text, as in \"relationships: |\"")
+	}
+	switch key {
+	case "relationships":
+		f.relationships, f.firstLine = part.Value, part.Line
+		if part.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+			f.firstLine++ // the text begins on the line after its indicator
+		}
+	case "schema":
+		f.schema = part.Value
+	case "schemaFile": // after schema, in the order of the alphabet
+		if f.schema != "" {
+			return errors.New("there is a schema already")
+		}
+		f.schemaName = filepath.Join(filepath.Dir(path), part.Value)
+		text, err := os.ReadFile(f.schemaName)
 		if err != nil {
-			return nil, fmt.Errorf("schemaFile: %w", err)
+			return err
 		}
-		p.schema = string(text)
+		f.schema = string(text)
 	}
-	if f.Relationships.IsZero() {
-		return p, nil
-	}
-	if f.Relationships.Kind != yaml.ScalarNode {
-		return nil, fmt.Errorf("line %d: relationships must be text, one tuple on each line", f.Relationships.Line)
-	}
-	p.relationships, p.firstLine = f.Relationships.Value, f.Relationships.Line
-	if f.Relationships.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-		p.firstLine++ // the text begins on the line after its indicator
-	}
-	return p, nil
+	return nil
 }
 
 // isFixture tells the kind of a file by its name.

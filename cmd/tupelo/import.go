@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +48,9 @@ The zookie printed at the end covers all of it.`,
 		err := i.files(ctx, args, format.value)
 		stop()
 		if err != nil {
-			t.notef("%s imported before that; the import can be repeated", plural(i.imported.Load(), "tuple"))
+			if imported := i.imported.Load(); imported > 0 {
+				t.notef("%s imported before that; the import can be repeated", plural(imported, "tuple"))
+			}
 			return err
 		}
 		return i.finish(ctx)
@@ -94,9 +94,6 @@ func (i *importer) fixture(ctx context.Context, path string) error {
 		return err
 	}
 	f, err := parseFixture(data, path)
-	if errors.Is(err, io.EOF) {
-		err = errors.New("it is empty")
-	}
 	if err != nil {
 		return fmt.Errorf("reading the fixture %s: %w", name, err)
 	}

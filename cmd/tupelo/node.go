@@ -51,7 +51,7 @@ func openNode(ctx context.Context, o nodeOptions) (_ *node, err error) {
 	n := &node{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close(ctx))
+			err = errors.Join(err, n.Close(ctx))
 		}
 	}()
 	if n.lock, err = lockDir(o.FS, o.Dir); err != nil {
@@ -103,11 +103,8 @@ func (n *node) ready(ctx context.Context) (revision uint64, err error) {
 
 // Close stops the log, which ends its writes to the store, and then the store.
 // The server must have come to an end before. ctx bounds the wait for what is
-// in flight.
-func (n *node) Close(ctx context.Context) error { return n.close(ctx) }
-
-// close closes what is open.
-func (n *node) close(ctx context.Context) (err error) {
+// in flight. A node that was opened in part is closed as far as it got.
+func (n *node) Close(ctx context.Context) (err error) {
 	if n.log != nil {
 		err = n.log.Close(ctx)
 	}

@@ -74,7 +74,7 @@ func readPages(ctx context.Context, t *terminal, c *client, request *tupelov1.Re
 			continue
 		}
 		if !t.quiet {
-			t.notef("%d tuples, zookie %s", count, page.Zookie)
+			t.notef("%s, zookie %s", plural(count, "tuple"), page.Zookie)
 		}
 		if page.NextCursor != "" {
 			t.notef("more follow; go on with --cursor %s", page.NextCursor)

@@ -56,7 +56,7 @@ func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch n := len(args); {
 		case n < least:
-			return usagef("%s: %d arguments are missing: %s", cmd.Name(), least-n, cmd.UseLine())
+			return usagef("%s: something is missing: %s", cmd.Name(), cmd.UseLine())
 		case most >= 0 && n > most:
 			return usagef("%s: unexpected argument %q: %s", cmd.Name(), args[most], cmd.UseLine())
 		}

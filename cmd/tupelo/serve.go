@@ -141,7 +141,7 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
 		err = errors.Join(err, n.Close(closing))
-		logger.Info("stopped", "error", err)
+		logger.Info("stopped")
 	}()
 	defer context.AfterFunc(ctx, func() { logger.Info("stopping") })()
 	return o.run(ctx, n, listener, registry, func(revision uint64) {
