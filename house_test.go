@@ -116,6 +116,14 @@ var testImports = map[string][]edge{
 		{"rewrite/rewritetest", "random tuples"},
 		{"schema/schematest", "random schemas"},
 	},
+	"bench": {
+		{"api", "it measures a whole node in process"},
+		{"raft", "it measures a whole node in process"},
+		{"rewrite", "it measures checks without the network"},
+		{"schema", "it measures checks without the network"},
+		{"store", "it measures checks, writes and bytes on disk without the network"},
+	},
+	"docs": {{"schema", "the schemas that pages show are parsed"}},
 	"examples/gitclub": {
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
 		{"schema", "the permissions that there must be assertions for"},
