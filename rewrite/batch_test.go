@@ -111,12 +111,13 @@ func TestALimitMetByOneQuestionLeavesTheOthersAlone(t *testing.T) {
 	questions := []rewrite.Question{
 		ask(t, w, "team:n0001850#member", "user:ann"), // near the chain's end
 		ask(t, w, "team:n0000500#member", "user:ann"), // the knot: too many
+		ask(t, w, "team:n0000600#member", "user:ann"), // the knot, from elsewhere
 		ask(t, w, "team:n0001900#member", "user:ann"),
 		ask(t, w, "team:n0001100#member", "user:ann"), // too deep
 		ask(t, w, "team:n0001990#member", "user:bob"),
 		ask(t, w, "team:n0001100#member", "user:bob"),
 	}
-	wants := []error{nil, rewrite.ErrTooManySubProblems, nil, rewrite.ErrDepthExceeded, nil, rewrite.ErrDepthExceeded}
+	wants := []error{nil, rewrite.ErrTooManySubProblems, rewrite.ErrTooManySubProblems, nil, rewrite.ErrDepthExceeded, nil, rewrite.ErrDepthExceeded}
 	for i, a := range batch(t, engine, reader, questions) {
 		if !errors.Is(a.Err, wants[i]) || a.Verdict != rewrite.No {
 			t.Errorf("answer %d: got %v, %v; want %v", i, a.Verdict, a.Err, wants[i])
@@ -141,6 +142,23 @@ func TestEachQuestionOfABatchHasTheWholeLimit(t *testing.T) {
 	for i, a := range batch(t, engine, reader, questions) {
 		if a.Err != nil || a.Cost.SubProblems != 100 {
 			t.Errorf("answer %d: got %v with %d sub-problems; want 100 and no error", i, a.Err, a.Cost.SubProblems)
+		}
+	}
+}
+
+// A search that ran out of steps leaves goals in progress, which the next
+// question must not take for anything.
+func TestAQuestionThatRanOutOfStepsLeavesNoTraces(t *testing.T) {
+	w := parse(t, teams)
+	reader := &graph{kind: members(t, w), next: func(int) (int, int) { return 0, 100 }}
+	engine := rewrite.New(w.Program, rewrite.Limits{Steps: 5000})
+	var questions []rewrite.Question
+	for i := range 5 {
+		questions = append(questions, ask(t, w, fmt.Sprintf("team:%s#member", numbered(i)), "user:ann"))
+	}
+	for i, a := range batch(t, engine, reader, questions) {
+		if !errors.Is(a.Err, rewrite.ErrTooManySubProblems) {
+			t.Errorf("answer %d: got %v, %v; want %v", i, a.Verdict, a.Err, rewrite.ErrTooManySubProblems)
 		}
 	}
 }

@@ -71,7 +71,19 @@ func TestAGateThatNeedsItsOwnNegationIsUndefined(t *testing.T) {
 			t.Errorf("gate %d is %s; want %s", g, got, want)
 		}
 	}
-	if far, ok := c.undecidedUnknown(shadow, m); ok {
+}
+
+func TestAParadoxIsNotBlamedOnAnUnknownGateThatWasDecidedAnyway(t *testing.T) {
+	c := newCircuit()
+	unknown, paradox, decided, both := c.add(), c.add(), c.add(), c.add()
+	c.define(paradox, exceptGate, gateTrue, paradox)
+	c.define(decided, anyGate, unknown, gateTrue)
+	c.define(both, allGate, paradox, decided)
+	m := solved(t, c)
+	if got := m.word(both); got != "undefined" {
+		t.Fatalf("both is %s; want undefined", got)
+	}
+	if far, ok := c.undecidedUnknown(both, m); ok {
 		t.Errorf("the paradox is blamed on gate %d", far)
 	}
 }

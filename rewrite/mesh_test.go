@@ -24,7 +24,7 @@ func mesh(t *testing.T, rng *rand.Rand, negation bool) *schema.Schema {
 	fmt.Fprintf(&text, `definition user {}
 definition node {
 	relation link: node | node#member
-	relation member: user | user:* | %s
+	relation member: user | user:* | node:* | %s
 	relation guest: user | %s
 `, usersets, usersets)
 	for i := range permissions {
@@ -60,4 +60,27 @@ func meshExpression(rng *rand.Rand, i, depth int, negation bool) string {
 	default:
 		return fmt.Sprintf("link->perm%d", rng.IntN(4))
 	}
+}
+
+// gates is a schema whose tuples make graphs of gates: a node is in by a
+// member, by any of some nodes, and by two more together: both of them, or,
+// with negation, one and not the other. Few tuples make the deepest knots.
+func gates(t *testing.T, negation bool) *schema.Schema {
+	t.Helper()
+	operator := "&"
+	if negation {
+		operator = "-"
+	}
+	s, err := schema.Parse("gates", `definition user {}
+definition node {
+	relation any: node
+	relation left: node
+	relation right: node
+	relation member: user | node#inside
+	permission inside = member + any->inside + (left->inside `+operator+` right->inside)
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
