@@ -70,7 +70,9 @@
 //	    the answer is the same whatever the unknown is, it is given; else the
 //	    question fails with ErrDepthExceeded.
 //	R6  Time, memory and stack are bounded by Limits, whatever the data: a
-//	    question that would take more fails with ErrTooManySubProblems.
+//	    question that would take more fails with ErrTooManySubProblems. Steps
+//	    grow with the tuples in reach and not with the ways through them; only
+//	    exclusions over circles may multiply them, once for each.
 //	R7  An operand is skipped only if it is known to be no for every subject of
 //	    the kind in question.
 //

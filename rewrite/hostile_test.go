@@ -301,3 +301,55 @@ func TestTheContextEndsAnEvaluation(t *testing.T) {
 		}
 	}
 }
+
+// Each a_i is yes by way of a_(i-1), but first looks into a knot, which looks
+// back at all of them: each a_i in turn makes the search forget the knot.
+func TestAKnotThatIsForgottenOverAndOverIsLeftToTheExactPath(t *testing.T) {
+	const n, knot = 150, 150
+	var tuples []string
+	store := func(object, relation, subject string) {
+		tuples = append(tuples, fmt.Sprintf("node:%s#%s@node:%s", object, relation, subject))
+	}
+	for i := range n {
+		a, p, c, root := fmt.Sprint("a", i), fmt.Sprint("p", i), fmt.Sprint("c", i), fmt.Sprint("root", i)
+		store(root, "left", a)
+		store(root, "right", fmt.Sprint("root", i+1))
+		store(a, "any", "k0")
+		store(a, "any", p)
+		store(p, "right", "z")
+		if i > 0 {
+			store(p, "left", fmt.Sprint("a", i-1))
+		} else {
+			store(p, "left", "z")
+		}
+		store("k0", "any", c)
+		store(c, "left", a)
+		store(c, "right", "never")
+	}
+	for i := range knot {
+		for j := range knot {
+			store(fmt.Sprint("k", i), "any", fmt.Sprint("k", j))
+		}
+	}
+	w, err := rewritetest.New(gates(t, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range append(tuples, "node:z#member@user:ann", fmt.Sprintf("node:root%d#member@user:ann", n)) {
+		parsed, err := tuple.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(parsed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	engine := rewrite.New(w.Program, rewrite.Limits{Depth: 10_000})
+	result, err := check(t, engine, w, w.Tuples, "node:root0#inside", "user:ann")
+	if err != nil || result.Verdict != rewrite.Yes {
+		t.Fatalf("got %v, %v; want yes", result.Verdict, err)
+	}
+	if due := 30 * len(tuples); result.Cost.Steps > due {
+		t.Errorf("it took %d steps for %d tuples; at most %d are due", result.Cost.Steps, len(tuples), due)
+	}
+}

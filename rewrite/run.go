@@ -30,9 +30,10 @@ type run struct {
 	pages []*tuple.Page
 
 	// The question being answered.
-	cost     Cost
-	maxGoals int // goals the memo may hold when the question is done
-	pauseAt  int // steps at which to look at the context and the limit
+	cost      Cost
+	maxGoals  int // goals the memo may hold when the question is done
+	pauseAt   int // steps at which to look at the context and the limit
+	forgotten int // goals that were provisional and had to be dropped
 
 	order []int32 // of a batch
 }
@@ -72,7 +73,7 @@ func (r *run) answer(q *Question) (Result, error) {
 	r.cost = Cost{}
 	before := len(r.goals.list)
 	r.maxGoals = before + r.engine.limits.SubProblems
-	r.pauseAt = 0
+	r.pauseAt, r.forgotten = 0, 0
 	verdict, err := r.verdict(q)
 	r.cost.SubProblems = len(r.goals.list) - before
 	if err != nil {

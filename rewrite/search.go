@@ -68,8 +68,8 @@ func (r *run) solve(g int32, hops int) (outcome, error) {
 	case r.isSubject(g):
 		goal.state = settledYes
 		return isYes, nil
-	case hops > r.engine.limits.Depth:
-		return isUnclear, nil // not in the memo: it may be asked for from nearer (R5)
+	case hops > r.engine.limits.Depth, r.forgotten > maxForgotten*len(r.goals.list):
+		return isUnclear, nil // not in the memo: another time or place may do better
 	case len(r.goals.list) > r.maxGoals:
 		return isUnclear, &WorkError{Unit: "sub-problems", Limit: r.engine.limits.SubProblems}
 	}

@@ -26,6 +26,14 @@ package rewrite
 // as used. An entry's level is not above the level of any entry it was
 // concluded from. And an entry is never dropped before another that was
 // concluded from it, because the trail is cut only at its end.
+//
+// Forgetting costs: data can be made so that each of many goals in turn makes
+// the search forget all the others. Once more was forgotten than maxForgotten
+// times the goals there are, the search therefore takes up no goal any more
+// and leaves the question to the exact path. So it walks each edge a bounded
+// number of times (R6).
+
+const maxForgotten = 4
 
 // enter marks a goal as active. It returns its level and where its part of the
 // trail starts.
@@ -73,6 +81,7 @@ func (r *run) forget(start int) {
 	for _, g := range r.trail[start:] {
 		r.goals.list[g].state = fresh
 	}
+	r.forgotten += len(r.trail) - start
 	r.trail = r.trail[:start]
 }
 
