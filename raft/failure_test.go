@@ -126,7 +126,8 @@ func failingRun(at int64, stays bool) (int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var ops atomic.Int64
-	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+	memory := vfs.NewCrashableMem()
+	disk := errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose {
 			return nil
 		}
@@ -163,10 +164,23 @@ func failingRun(at int64, stays bool) (int64, error) {
 	if ctx.Err() != nil {
 		return 0, errors.New("it hung")
 	}
-	if got := len(l.commands()); got < acked {
-		return 0, fmt.Errorf("%d commands of %d acknowledged", got, acked)
+	return ops.Load(), stillThere(ctx, memory.CrashClone(vfs.CrashCloneCfg{}), acked)
+}
+
+// stillThere rebuilds a state from nothing but what a disk has synced.
+func stillThere(ctx context.Context, disk vfs.FS, acked int) error {
+	if acked == 0 {
+		return nil
 	}
-	return ops.Load(), nil
+	n, l, err := tryNode(ctx, vfs.NewMem(), func(o *Options, _ *ledger) { o.FS = disk })
+	if err != nil {
+		return fmt.Errorf("reopen: %w", err)
+	}
+	_, err = n.ReadIndex(ctx)
+	if got := len(l.commands()); got < acked {
+		err = fmt.Errorf("%d commands of %d acknowledged", got, acked)
+	}
+	return errors.Join(err, n.Close(ctx), l.file.Close())
 }
 
 func TestADiskThatFailsAtAnyWriteFailsTheNodeAndNothingElse(t *testing.T) {

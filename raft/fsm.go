@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	hraft "github.com/hashicorp/raft"
 )
@@ -24,8 +23,6 @@ type fsm struct {
 	fail    func(error)
 	applied func() // called after each batch
 	broken  error  // set once; nothing is applied after it (R7)
-
-	marked atomic.Uint64 // Applied at the last snapshot's beginning, for tests and status
 
 	indexes  []uint64 // scratch, by batch
 	commands [][]byte
@@ -112,7 +109,6 @@ func (f *fsm) Snapshot() (hraft.FSMSnapshot, error) {
 		return nil, f.broken
 	}
 	at := f.machine.Applied()
-	f.marked.Store(at)
 	return &fsmSnapshot{f, at}, nil
 }
 

@@ -78,6 +78,19 @@ func TestWhatTheStateHasIsNotAppliedAgain(t *testing.T) {
 	}
 }
 
+func TestWhoHasAResultFindsTheWatermarkThere(t *testing.T) {
+	f, _, _ := newFSM(t, faults{})
+	f.proposals.mu.Lock() // nobody gets an answer yet
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.ApplyBatch(asLogs(7, command("a")))
+	}()
+	eventually(t, "the watermark moves before the answers go out", func() bool { return f.watermark.load() == 7 })
+	f.proposals.mu.Unlock()
+	<-done
+}
+
 func TestAProposalThatTheStateHadHearsThatItsOutcomeIsUnknown(t *testing.T) {
 	f, _, _ := newFSM(t, faults{}, record{5, "five"})
 	p, err := f.proposals.enter([]byte("five"), true)

@@ -13,6 +13,9 @@ import (
 // on their way to raft. It opens when the leader command has been handed over,
 // so that this is the term's first, and it shuts before those in flight are told
 // that their outcome is unknown, so that none slips through and hears nothing.
+//
+// Raft refuses commands during a transfer of leadership and says so to their
+// futures only. Who adds transfers must shut the gate before one begins.
 type leadership struct {
 	gate  sync.RWMutex // held for reading while a command is handed to raft
 	ended bool         // the role is the last one; guarded by gate
@@ -109,11 +112,14 @@ func (n *Node) serveTerm(term uint64) {
 // not have been committed.
 func (n *Node) stepDown() {
 	n.leadership.set(role{})
-	lost := ErrOutcomeUnknown
+	lost, cause := ErrOutcomeUnknown, hraft.ErrLeadershipLost
+	if reason := n.reason.Load(); reason != nil {
+		cause = reason // the loss is only what stopping the node looks like
+	}
 	if n.options.faults.unknownAsNotDone {
 		lost = ErrNoLeader
 	}
-	n.proposals.abandon(lost.because(hraft.ErrLeadershipLost, "propose"))
+	n.proposals.abandon(lost.because(cause, "propose"))
 }
 
 // ReadIndex returns an index such that a state which has applied it (see Wait)

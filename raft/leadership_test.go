@@ -76,6 +76,17 @@ func TestAReadIndexNeedsACommandOfTheOwnTerm(t *testing.T) {
 	}
 }
 
+func TestTheProofOfOneTermIsNoneForAnother(t *testing.T) {
+	n, _ := openNode(t, vfs.NewMem())
+	mustServe(t, n)
+	n.leadership.set(role{open: true, ready: n.raft.CurrentTerm() + 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := n.ReadIndex(ctx); !errors.Is(err, ErrNoLeader) {
+		t.Error(err)
+	}
+}
+
 // waitsEarly waits for a command whose apply is held up, and reports whether the
 // wait ended before it was applied.
 func waitsEarly(t *testing.T, f faults) (early bool) {

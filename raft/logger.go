@@ -124,5 +124,20 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 
 // Fatalf implements pebble.Logger.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.store.fail(fmt.Errorf("write the raft log: "+format, args...))
+	failure := pebbleFailure{text: "write the raft log: " + fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			failure.cause = err
+		}
+	}
+	l.store.fail(failure)
 }
+
+// pebbleFailure is Pebble's last message, and the error it was about.
+type pebbleFailure struct {
+	text  string
+	cause error
+}
+
+func (f pebbleFailure) Error() string { return f.text }
+func (f pebbleFailure) Unwrap() error { return f.cause }

@@ -2,6 +2,7 @@ package raft
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -56,12 +57,12 @@ func TestWhatPebbleCallsFatalFailsTheLogOnce(t *testing.T) {
 	l := pebbleLogger{s}
 	l.Infof("quiet %d", 1)
 	l.Errorf("loud %d", 2)
-	l.Fatalf("last %d: %w", 3, errBroken)
+	l.Fatalf("last %d: %v", 3, errBroken)
 	l.Fatalf("later")
 	if got := b.String(); strings.Contains(got, "quiet") || !strings.Contains(got, `level=ERROR msg="raft log: loud 2"`) {
 		t.Error(got)
 	}
-	if len(failures) != 1 || failures[0].Error() != "write the raft log: last 3: broken" || s.failed() != failures[0] {
+	if len(failures) != 1 || failures[0].Error() != "write the raft log: last 3: broken" || !errors.Is(s.failed(), errBroken) {
 		t.Errorf("%v", failures)
 	}
 }

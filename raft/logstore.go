@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 	hraft "github.com/hashicorp/raft"
 )
 
@@ -46,7 +44,7 @@ type logStore struct {
 		last                   uint64
 	}
 
-	written  atomic.Int64 // bytes of entries, since the log was opened
+	written  atomic.Int64 // bytes of entries: those it was opened with, and all since
 	failure  atomic.Pointer[error]
 	panicked atomic.Bool // Pebble did, perhaps with its locks held: not touched again
 }
@@ -57,70 +55,6 @@ const (
 	previousKey      = 'p'
 	stableKey        = 's'
 )
-
-// stableTerm is the name under which hashicorp/raft keeps its current term.
-const stableTerm = "CurrentTerm"
-
-// openLogStore opens or creates the log in dir. onFailure is called, once, when
-// a write has failed: from then on nothing is written or read.
-func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(error)) (*logStore, error) {
-	s := &logStore{logger: logger, onFailure: onFailure, writes: pebble.Sync}
-	if err := makeDir(fs, dir); err != nil {
-		return nil, err
-	}
-	err := s.guard(func() (err error) {
-		s.db, err = pebble.Open(dir, s.pebbleOptions(fs))
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the raft log in %s: %w", dir, err)
-	}
-	if err := s.loadBounds(); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
-
-// guard turns a panic of Pebble, which is how it meets some failed writes of its
-// directory, into an error.
-func (s *logStore) guard(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.panicked.Store(true)
-			cause, ok := r.(error)
-			if !ok {
-				cause = fmt.Errorf("%v", r)
-			}
-			err = cause
-		}
-	}()
-	return f()
-}
-
-// pebbleOptions suit a log: written once in order, read back rarely, dropped
-// from the front.
-func (s *logStore) pebbleOptions(fs vfs.FS) *pebble.Options {
-	return &pebble.Options{
-		FS:     fs,
-		Logger: pebbleLogger{s},
-		// WAL records that say how far the file was synced: a hole in the
-		// middle is then told from the end, and refused.
-		FormatMajorVersion: pebble.FormatTableFormatV6,
-		// Entries are read back only by a follower that lags and at a start,
-		// front to back: a cache would hold what nobody asks for again.
-		CacheSize: 1 << 20,
-		// The memtable is the cache for entries just written. It grows to this
-		// size by doubling, so an idle node pays 256 KiB. Four of them let a
-		// burst go on while the first is flushed.
-		MemTableSize:                8 << 20,
-		MemTableStopWritesThreshold: 4,
-		MaxOpenFiles:                64,
-		// Keys only grow, so tables never overlap, compactions are moves, and
-		// a pile of tables in level 0 costs a read nothing.
-		L0CompactionThreshold: 8,
-		L0StopWritesThreshold: 1000,
-	}
-}
 
 // loadBounds finds the range of the log and checks that it begins where it must.
 func (s *logStore) loadBounds() error {
@@ -150,7 +84,15 @@ func (s *logStore) loadBounds() error {
 		it.Last()
 		b.last = indexOf(it.Key())
 	}
-	return it.Error()
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
+	size, err := s.db.EstimateDiskUsage([]byte{entryKey}, []byte{entryKey + 1})
+	if err != nil {
+		return fmt.Errorf("read the raft log: %w", err)
+	}
+	s.written.Store(int64(size))
+	return nil
 }
 
 // FirstIndex returns the index of the first entry; 0 if the log is empty.
@@ -281,24 +223,6 @@ func putEntry(b *pebble.Batch, l *hraft.Log) int64 {
 	return size
 }
 
-// bootstrap begins an empty log with the first membership. Term and entry go
-// into one batch: hashicorp/raft's own bootstrap writes one after the other, and
-// a crash between them leaves a node that neither starts nor bootstraps.
-func (s *logStore) bootstrap(c hraft.Configuration) error {
-	first := &hraft.Log{Index: 1, Term: 1, Type: hraft.LogConfiguration, Data: hraft.EncodeConfiguration(c)}
-	err := s.commit(func(b *pebble.Batch) error {
-		putEntry(b, first)
-		return b.Set(stableName([]byte(stableTerm)), binary.BigEndian.AppendUint64(nil, 1), nil)
-	})
-	if err != nil {
-		return fmt.Errorf("bootstrap the raft log: %w", err)
-	}
-	s.bounds.Lock()
-	defer s.bounds.Unlock()
-	s.bounds.last = 1
-	return nil
-}
-
 // DeleteRange removes the entries from first to last, which must be all of the
 // log from its beginning (truncation) or to its end (conflict).
 func (s *logStore) DeleteRange(first, last uint64) error {
@@ -352,171 +276,6 @@ func (s *logStore) truncateBack(first, last uint64) error {
 // IsMonotonic tells raft that the log has no gaps.
 func (s *logStore) IsMonotonic() bool { return true }
 
-// configuration returns the membership in force at an index, as the log knows
-// it, and the index from which it is; index 0 if the log knows none.
-func (s *logStore) configuration(at uint64) (c hraft.Configuration, index uint64, err error) {
-	s.closing.RLock()
-	defer s.closing.RUnlock()
-	if s.db == nil {
-		return c, 0, errLogClosed
-	}
-	it, err := s.db.NewIter(&pebble.IterOptions{
-		LowerBound: []byte{configurationKey}, UpperBound: []byte{configurationKey + 1},
-	})
-	if err != nil {
-		return c, 0, fmt.Errorf("read the raft log's memberships: %w", err)
-	}
-	defer it.Close()
-	if !it.SeekLT(indexKey(configurationKey, at+1)) {
-		return c, 0, it.Error()
-	}
-	index = indexOf(it.Key())
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return c, 0, fmt.Errorf("read the raft log's membership at %d: %w", index, err)
-	}
-	c, err = decodeConfiguration(value)
-	return c, index, err
-}
-
-// decodeConfiguration is hashicorp/raft's decoder without its panic.
-func decodeConfiguration(b []byte) (c hraft.Configuration, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: a membership in the raft log: %v", ErrDamaged, r)
-		}
-	}()
-	return hraft.DecodeConfiguration(b), nil
-}
-
-// Set keeps a stable value.
-func (s *logStore) Set(key, value []byte) error {
-	return s.commit(func(b *pebble.Batch) error { return b.Set(stableName(key), value, nil) })
-}
-
-// Get returns a stable value; empty if it was never set.
-func (s *logStore) Get(key []byte) ([]byte, error) { return s.read(stableName(key)) }
-
-// SetUint64 keeps a stable number.
-func (s *logStore) SetUint64(key []byte, v uint64) error {
-	err := s.Set(key, binary.BigEndian.AppendUint64(nil, v))
-	if err != nil {
-		s.die(err)
-	}
-	return err
-}
-
-// GetUint64 returns a stable number; 0 if it was never set.
-func (s *logStore) GetUint64(key []byte) (uint64, error) {
-	value, err := s.Get(key)
-	switch {
-	case err != nil || len(value) == 0:
-		return 0, err
-	case len(value) != 8:
-		return 0, fmt.Errorf("%w: the stable number %q is %d bytes", ErrDamaged, key, len(value))
-	}
-	return binary.BigEndian.Uint64(value), nil
-}
-
-// read returns a copy of a value; nil if there is none.
-func (s *logStore) read(key []byte) ([]byte, error) {
-	s.closing.RLock()
-	defer s.closing.RUnlock()
-	if s.db == nil {
-		return nil, errLogClosed
-	}
-	if err := s.failed(); err != nil {
-		return nil, err
-	}
-	value, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the raft log's %q: %w", key[:1], err)
-	}
-	defer closer.Close()
-	return append([]byte(nil), value...), nil
-}
-
-// commit writes one batch and waits for the sync. The first failure is the last
-// write: what is on disk is then unknown, and only a restart can find out.
-func (s *logStore) commit(fill func(*pebble.Batch) error) error {
-	s.closing.RLock()
-	defer s.closing.RUnlock()
-	if s.db == nil {
-		return errLogClosed
-	}
-	if err := s.failed(); err != nil {
-		return err
-	}
-	b := s.db.NewBatch()
-	if err := fill(b); err != nil {
-		return s.fail(err)
-	}
-	if err := s.guard(func() error { return s.db.Apply(b, s.writes) }); err != nil {
-		return s.fail(fmt.Errorf("write the raft log: %w", err))
-	}
-	// Pebble reports a failed sync to its logger as fatal, and then returns as
-	// if nothing had happened.
-	if err := s.failed(); err != nil {
-		return err
-	}
-	return b.Close()
-}
-
-// fail notes the first failure and reports it.
-func (s *logStore) fail(err error) error {
-	if s.failure.CompareAndSwap(nil, &err) {
-		s.onFailure(err)
-	}
-	return s.failed()
-}
-
-func (s *logStore) failed() error {
-	if err := s.failure.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// die reports a failure and ends the calling goroutine, because hashicorp/raft
-// would end the process. Nothing after it runs but deferred calls.
-func (s *logStore) die(err error) {
-	s.fail(err)
-	runtime.Goexit()
-}
-
-// size returns the bytes of the log's files; 0 once it is closed.
-func (s *logStore) size() int64 {
-	s.closing.RLock()
-	defer s.closing.RUnlock()
-	if s.db == nil || s.panicked.Load() {
-		return 0
-	}
-	return int64(s.db.Metrics().DiskSpaceUsage())
-}
-
-// Close closes the database. Calls after it find an empty log.
-func (s *logStore) Close() error {
-	s.closing.Lock()
-	defer s.closing.Unlock()
-	if s.db == nil {
-		return nil
-	}
-	db := s.db
-	s.db = nil
-	if s.panicked.Load() {
-		return nil
-	}
-	if err := s.guard(db.Close); err != nil {
-		return fmt.Errorf("close the raft log: %w", err)
-	}
-	return nil
-}
-
-var errLogClosed = errors.New("the raft log is closed")
-
 func setPrevious(b *pebble.Batch, index, term uint64) {
 	value := binary.BigEndian.AppendUint64(nil, index)
 	b.Set([]byte{previousKey}, binary.BigEndian.AppendUint64(value, term), nil)
@@ -534,5 +293,3 @@ func putIndexKey(key []byte, prefix byte, index uint64) {
 }
 
 func indexOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:]) }
-
-func stableName(key []byte) []byte { return append([]byte{stableKey}, key...) }

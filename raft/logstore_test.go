@@ -249,6 +249,31 @@ func TestABatchOfEntriesCostsOneSync(t *testing.T) {
 	}
 }
 
+func TestAFailedSyncIsAFailedWriteAndTheLast(t *testing.T) {
+	var broken atomic.Bool
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		switch op.Kind {
+		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
+			if broken.Swap(false) {
+				return errBroken
+			}
+		}
+		return nil
+	}))
+	s := openLog(t, fs)
+	mustStore(t, s, entries(1, 3))
+	broken.Store(true)
+	if err := s.StoreLogs(entries(4, 5)); !errors.Is(err, errBroken) {
+		t.Errorf("the write whose sync failed: %v", err)
+	}
+	if last, _ := s.LastIndex(); last != 3 {
+		t.Errorf("the log ends at %d", last)
+	}
+	if err := s.Set([]byte("v"), []byte("x")); !errors.Is(err, errBroken) {
+		t.Errorf("the next write: %v", err)
+	}
+}
+
 func TestWhatIsStoredIsThereAfterACrash(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := openLog(t, fs)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -32,12 +35,16 @@ func testContext(t testing.TB) context.Context {
 
 // tryNode opens a ledger and a node on it. The options may be changed before.
 func tryNode(ctx context.Context, fs vfs.FS, change ...func(*Options, *ledger)) (*Node, *ledger, error) {
-	l, err := openLedger(fs, ledgerDir)
+	return tryNodeAt(ctx, fs, "/node", change...)
+}
+
+func tryNodeAt(ctx context.Context, fs vfs.FS, root string, change ...func(*Options, *ledger)) (*Node, *ledger, error) {
+	l, err := openLedger(fs, fs.PathJoin(root, "state"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open ledger: %w", err)
 	}
 	o := Options{
-		FS: fs, Dir: nodeDir, StateMachine: l, NodeID: "n1",
+		FS: fs, Dir: fs.PathJoin(root, "raft"), StateMachine: l, NodeID: "n1",
 		LeaderCommand: func() []byte { return []byte("leader") },
 		Logger:        quiet,
 	}
@@ -172,6 +179,31 @@ func TestAMemoryNodeReopensWhatItHad(t *testing.T) {
 	mustPropose(t, n, "c")
 	if got := fmt.Sprint(l.commands()); got != "[a b c]" {
 		t.Fatal(got)
+	}
+}
+
+func TestARealDiskDoesWhatTheOnesInMemoryDo(t *testing.T) {
+	root := t.TempDir()
+	var want []string
+	for life := range 3 {
+		n, l, err := tryNodeAt(testContext(t), vfs.Default, filepath.Join(root, "a", "b"))
+		must(t, err)
+		for _, part := range []string{"before", "after"} {
+			command := fmt.Sprintf("%d, %s the snapshot", life, part)
+			want = append(want, command)
+			mustPropose(t, n, command)
+			if part == "before" {
+				must(t, n.Snapshot(testContext(t)))
+			}
+		}
+		if got := l.commands(); !slices.Equal(got, want) {
+			t.Errorf("life %d: %q", life, got)
+		}
+		closeNode(t, n)
+		must(t, l.file.Close())
+		if life == 1 {
+			must(t, os.RemoveAll(l.dir)) // the next life rebuilds it
+		}
 	}
 }
 

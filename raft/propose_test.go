@@ -166,6 +166,9 @@ func lostLeadership(t *testing.T, f faults) (err error) {
 		synctest.Wait()
 		n.stepDown()
 		err = <-done
+		if n.leadership.load().open {
+			t.Error("the gate is still open")
+		}
 		close(hold.release)
 		closeNode(t, n)
 		if got := fmt.Sprint(l.commands()); got != "[maybe]" {

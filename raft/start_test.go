@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 
@@ -67,59 +68,62 @@ func span(first, last uint64) []uint64 {
 
 func snap(index uint64, commands []uint64) []uint64 { return append([]uint64{index}, commands...) }
 
+// starts are scenes and what comes of them.
+var starts = map[string]struct {
+	scene
+	start    uint64 // where raft takes up the log
+	restored bool
+	err      error
+}{
+	"nothing at all": {scene: scene{}},
+	"a state that was lost before any snapshot": {
+		scene: scene{last: 20}, start: 0},
+	"a state behind the log": {
+		scene: scene{last: 20, state: span(2, 9)}, start: 9},
+	"a state that has everything": {
+		scene: scene{last: 20, state: span(2, 20)}, start: 20},
+	"a state between snapshot and log": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 15)}, start: 15},
+	"a state just at the snapshot": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 10)}, start: 10},
+	"a snapshot of raft's own entries after the last command": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 7))}, state: span(2, 7)}, start: 10},
+	"a log that is all in the snapshot": {
+		scene: scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 10)}, start: 10},
+	"a lost state": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}}, start: 10, restored: true},
+	"a state behind the snapshot": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 8)}, start: 10, restored: true},
+	"a checkpoint that is ahead of its snapshot and of the log": {
+		scene: scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 13))}}, err: ErrStateAhead},
+	"a damaged snapshot that nobody needs": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, damaged: 1, state: span(2, 12)}, start: 12},
+	"a damaged snapshot, and a state just where the log begins": {
+		scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, damaged: 1, state: span(2, 10)}, start: 10},
+	"a damaged snapshot, and a log that reaches back to an older one": {
+		scene: scene{last: 20, truncated: 5, snapshots: [][]uint64{snap(8, span(2, 8)), snap(15, span(2, 15))}, damaged: 1}, start: 8, restored: true},
+	"a damaged snapshot, and a log that reaches back to the state": {
+		scene: scene{last: 20, truncated: 5, snapshots: [][]uint64{snap(15, span(2, 15))}, damaged: 1, state: span(2, 9)}, start: 9},
+	"a damaged snapshot, and a log that does not reach back to the older one": {
+		scene: scene{last: 20, truncated: 15, snapshots: [][]uint64{snap(8, span(2, 8)), snap(15, span(2, 15))}, damaged: 1}, err: ErrStateLost},
+	"a damaged snapshot beyond the log": {
+		scene: scene{last: 10, truncated: 5, snapshots: [][]uint64{snap(8, span(2, 8)), snap(15, span(2, 15))}, damaged: 1, state: span(2, 8)}, err: ErrStateLost},
+	"a lost state and a lost snapshot": {
+		scene: scene{last: 20, truncated: 10}, err: ErrStateLost},
+	"a state that misses one command": {
+		scene: scene{last: 20, truncated: 10, state: span(2, 9)}, err: ErrStateLost},
+	"a state of another log": {
+		scene: scene{last: 20, state: span(2, 21)}, err: ErrStateAhead},
+	"a state without its log": {
+		scene: scene{state: span(2, 21)}, err: ErrStateAhead},
+	"snapshots without their log": {
+		scene: scene{snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 10)}, err: ErrStateLost},
+	"a received snapshot that has overtaken the log": {
+		scene: scene{last: 10, snapshots: [][]uint64{snap(15, span(2, 15))}}, start: 15, restored: true},
+}
+
 func TestRaftStartsWhereTheStateIsOrSaysWhatIsMissing(t *testing.T) {
-	for name, c := range map[string]struct {
-		scene
-		start    uint64 // where raft takes up the log
-		restored bool
-		err      error
-	}{
-		"nothing at all": {scene: scene{}},
-		"a state that was lost before any snapshot": {
-			scene: scene{last: 20}, start: 0},
-		"a state behind the log": {
-			scene: scene{last: 20, state: span(2, 9)}, start: 9},
-		"a state that has everything": {
-			scene: scene{last: 20, state: span(2, 20)}, start: 20},
-		"a state between snapshot and log": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 15)}, start: 15},
-		"a state just at the snapshot": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 10)}, start: 10},
-		"a snapshot of raft's own entries after the last command": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 7))}, state: span(2, 7)}, start: 10},
-		"a log that is all in the snapshot": {
-			scene: scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 10)}, start: 10},
-		"a lost state": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}}, start: 10, restored: true},
-		"a state behind the snapshot": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 8)}, start: 10, restored: true},
-		"a checkpoint that is ahead of its snapshot and of the log": {
-			scene: scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 13))}}, err: ErrStateAhead},
-		"a damaged snapshot that nobody needs": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, damaged: 1, state: span(2, 12)}, start: 12},
-		"a damaged snapshot, and a state just where the log begins": {
-			scene: scene{last: 20, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 10))}, damaged: 1, state: span(2, 10)}, start: 10},
-		"a damaged snapshot, and a log that reaches back to an older one": {
-			scene: scene{last: 20, truncated: 5, snapshots: [][]uint64{snap(8, span(2, 8)), snap(15, span(2, 15))}, damaged: 1}, start: 8, restored: true},
-		"a damaged snapshot, and a log that reaches back to the state": {
-			scene: scene{last: 20, truncated: 5, snapshots: [][]uint64{snap(15, span(2, 15))}, damaged: 1, state: span(2, 9)}, start: 9},
-		"a damaged snapshot, and a log that does not reach back to the older one": {
-			scene: scene{last: 20, truncated: 15, snapshots: [][]uint64{snap(8, span(2, 8)), snap(15, span(2, 15))}, damaged: 1}, err: ErrStateLost},
-		"a damaged snapshot beyond the log": {
-			scene: scene{last: 10, truncated: 5, snapshots: [][]uint64{snap(8, span(2, 8)), snap(15, span(2, 15))}, damaged: 1, state: span(2, 8)}, err: ErrStateLost},
-		"a lost state and a lost snapshot": {
-			scene: scene{last: 20, truncated: 10}, err: ErrStateLost},
-		"a state that misses one command": {
-			scene: scene{last: 20, truncated: 10, state: span(2, 9)}, err: ErrStateLost},
-		"a state of another log": {
-			scene: scene{last: 20, state: span(2, 21)}, err: ErrStateAhead},
-		"a state without its log": {
-			scene: scene{state: span(2, 21)}, err: ErrStateAhead},
-		"snapshots without their log": {
-			scene: scene{snapshots: [][]uint64{snap(10, span(2, 10))}, state: span(2, 10)}, err: ErrStateLost},
-		"a received snapshot that has overtaken the log": {
-			scene: scene{last: 10, snapshots: [][]uint64{snap(15, span(2, 15))}}, start: 15, restored: true},
-	} {
+	for name, c := range starts {
 		t.Run(name, func(t *testing.T) {
 			fs := c.scene.set(t)
 			n, l, err := tryNode(testContext(t), fs, lonely)
@@ -172,6 +176,18 @@ func (sc scene) goesOn(t *testing.T, fs vfs.FS) {
 	}
 	if len(want) > 0 || n.Err() != nil {
 		t.Errorf("missing %v, %v", want, n.Err())
+	}
+}
+
+func TestAFollowersStateMayBeAheadOfItsLog(t *testing.T) {
+	fs := scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 13))}}.set(t)
+	for range 2 { // restored, and then as it is
+		_, transport := hraft.NewInmemTransport("at n1")
+		n, l := openFollower(t, fs, "n1", transport)
+		if n.start.index != 10 || n.start.term != 1 || n.watermark.load() != 13 || l.Applied() != 13 {
+			t.Errorf("%+v, watermark %d, applied %d", n.start, n.watermark.load(), l.Applied())
+		}
+		stopFollower(t, n, l)
 	}
 }
 
@@ -247,6 +263,21 @@ func TestTheLogIsTruncatedAfterSoManyBytesOrEntries(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		})
+	}
+}
+
+func TestTheLogOfEarlierLivesCountsTowardsTheNextSnapshot(t *testing.T) {
+	fs := vfs.NewMem()
+	var n *Node
+	for life := range 20 {
+		var l *ledger
+		n, l = openNode(t, fs, func(o *Options, _ *ledger) { o.SnapshotLogBytes = 3000 })
+		mustPropose(t, n, fmt.Sprintf("command %d %x", life, rand.Perm(100))) // some 300 bytes, hard to compress
+		closeNode(t, n)
+		must(t, l.file.Close())
+	}
+	if n.store.newest.Load() == 0 {
+		t.Error("no snapshot was ever taken")
 	}
 }
 
