@@ -173,16 +173,14 @@ func (c *checker) unknownType(sc *scope, t *TypeRef) {
 }
 
 func (c *checker) permission(sc *scope, p *Permission) {
-	if p.Expr == nil {
-		c.report.name(p.Pos, p.Name, nil, "permission `%s` has no expression", p.Name)
-		return
-	}
 	for leaf := range Leaves(p.Expr) {
 		switch e := leaf.(type) {
 		case *Ref:
 			c.ref(sc, e)
 		case *Arrow:
 			c.arrow(sc, e)
+		case nil: // only in a tree that was not parsed
+			c.report.name(p.Pos, p.Name, nil, "permission `%s` lacks an expression or an operand", p.Name)
 		}
 	}
 }

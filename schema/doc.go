@@ -26,7 +26,7 @@
 //	    version does not support is a problem too, never ignored.
 //	L2  A schema that passes Check compiles, given numbers for its names.
 //	L3  Format(Parse(text)) parses to the same tree, comments included, and
-//	    formats to itself.
+//	    formats to itself (if it does not grow beyond MaxTextBytes).
 //	L4  The result of each step depends on its arguments only, and so is the
 //	    same on every replica.
 //	L5  Reaches never denies a possible yes.

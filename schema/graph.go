@@ -9,7 +9,7 @@ type graph struct {
 	*Program
 	edges      [][]int32 // by slot
 	component  []int32   // by slot: index in components
-	components [][]int32 // slots; what a component depends on stands before it
+	components [][]int32 // slots; what depends on others stands behind them, as far as it can
 }
 
 func newGraph(p *Program) *graph {
@@ -100,7 +100,7 @@ func (t *tarjan) visit(slot int32) {
 	start := slices.Index(t.stack, slot)
 	members := slices.Clone(t.stack[start:])
 	t.stack = t.stack[:start]
-	slices.Sort(members)
+	slices.Reverse(members) // what was found last mostly depends on none before it
 	for _, m := range members {
 		t.component[m] = int32(len(t.components))
 	}

@@ -4,7 +4,8 @@ package schema
 // paper (section 2.3), on integers. It is immutable and safe for concurrent use.
 //
 // A slot is one relation or permission of one type; the evaluator's unit of
-// work is a slot and an object. Expressions are trees in one flat array.
+// work is a slot and an object. Expressions are trees in one flat array: the
+// nodes of a slot are one run of it, operands before their node, the root last.
 type Program struct {
 	Types []Type
 	Slots []Slot
@@ -123,7 +124,8 @@ const (
 // Node is one operation of an expression.
 type Node struct {
 	Op Operator
-	// Slot is the target of ComputedUserset and the tupleset of TupleToUserset.
+	// Slot is the target of ComputedUserset, the tupleset of TupleToUserset, and
+	// the relation itself for This.
 	Slot int32
 	// Operands are the nodes of the set operators, in the order of the text
 	// for Expand; Cheap lists the same, cheapest first, for Check (the first

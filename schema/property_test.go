@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -68,6 +69,54 @@ func TestAFormattedSchemaParsesToTheSameTree(t *testing.T) {
 			t.Fatalf("seed %d: -generated +parsed:\n%s\n%s", seed, diff, text)
 		}
 	}
+}
+
+func TestNoCommentIsLostWhereverItStands(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 3))
+	parsed := 0
+	for seed := range uint64(2000) {
+		text, marks := sprinkle(rng, schema.Format(randomSchema(seed)))
+		s, err := schema.Load("sprinkled.zed", text)
+		if err != nil {
+			continue // a line comment or line end where the statement goes on
+		}
+		parsed++
+		once := schema.Format(s)
+		for _, mark := range marks {
+			if strings.Count(once, mark) != 1 {
+				t.Fatalf("seed %d: %s occurs %d times in\n%s\nformatted from\n%s", seed, mark, strings.Count(once, mark), once, text)
+			}
+		}
+		again, err := schema.Load("once.zed", once)
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%s\nformatted from\n%s", seed, err, once, text)
+		}
+		if twice := schema.Format(again); twice != once {
+			t.Fatalf("seed %d: formatting again changes the text:\n%s\nformatted from\n%s", seed, cmp.Diff(once, twice), text)
+		}
+		if s, again = bare(s), bare(again); !reflect.DeepEqual(s, again) {
+			t.Fatalf("seed %d: formatting moves comments: -once +twice\n%s\nformatted from\n%s", seed,
+				cmp.Diff(s, again, cmpopts.IgnoreUnexported(schema.Schema{})), text)
+		}
+	}
+	if parsed < 500 {
+		t.Errorf("only %d texts parsed: the test tests little", parsed)
+	}
+}
+
+// sprinkle puts a few marked comments, semicolons and line ends between the words of a text.
+func sprinkle(rng *rand.Rand, text string) (sprinkled string, marks []string) {
+	for range 1 + rng.IntN(3) {
+		at := rng.IntN(len(text))
+		if !strings.ContainsRune(" \n\t#:>()|+&-", rune(text[at])) || strings.Contains(text[max(0, at-2):min(len(text), at+2)], "->") {
+			continue
+		}
+		mark := fmt.Sprintf("mark_%d!", len(marks))
+		marks = append(marks, mark)
+		forms := []string{" /* %s */ ", " /* %s */\n", " // %s\n", "\n// %s\n", " /* a\n\t  %s */ ", "\n/* %s */ /*\nx*/\n", "; // %s\n", "\n\n/* %s */\n\n"}
+		text = text[:at] + fmt.Sprintf(forms[rng.IntN(len(forms))], mark) + text[at:]
+	}
+	return text, marks
 }
 
 func TestCompilingIsDeterministic(t *testing.T) {

@@ -17,7 +17,7 @@ const maxReachPasses = 64
 // Components come in the order of their dependencies, so only within one the
 // sets must be gone over until they grow no more.
 func (g *graph) computeReach() {
-	r := reacher{Program: g.Program, words: (len(g.kindByNumber) + 63) / 64}
+	r := reacher{Program: g.Program, words: (len(g.kindByNumber) + 63) / 64, passes: maxReachPasses}
 	g.reach = make([]bitset, len(g.Slots))
 	for slot := range g.reach {
 		g.reach[slot] = make(bitset, r.words)
@@ -30,13 +30,14 @@ func (g *graph) computeReach() {
 
 type reacher struct {
 	*Program
-	words int
-	free  []bitset // scratch sets
+	words  int      // of a set
+	passes int      // at most over one component
+	free   []bitset // scratch sets
 }
 
 // settle goes over the slots of a component until no set grows.
 func (r *reacher) settle(component []int32) {
-	for range maxReachPasses {
+	for range r.passes {
 		grown := false
 		for _, slot := range component {
 			if r.into(r.reach[slot], slot, r.Slots[slot].Root) {
