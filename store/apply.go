@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ type batch struct {
 	dirty      map[tuple.Shape]bool
 	dirtyOrder []tuple.Shape
 	// changes are those of the command at hand.
-	changes []change
+	changes []Change
 	key     []byte
 	value   []byte
 }
@@ -76,6 +77,7 @@ type batch struct {
 type version struct {
 	revision uint64
 	live     bool
+	traits   tuple.Traits
 	// namedBy is the revision of this batch's last command that names the tuple.
 	namedBy uint64
 }
@@ -120,6 +122,8 @@ func (b *batch) apply(revision uint64, data []byte) (Result, error) {
 		err = b.writeSchema(revision, c)
 	case AdvanceHorizon:
 		err = b.advanceHorizon(c)
+	case DeleteExpired:
+		err = b.deleteExpired(revision, c)
 	case Lead:
 		err = b.lead(c)
 	}
@@ -153,7 +157,7 @@ func (b *batch) commit() error {
 	if err := b.writes.Commit(pebble.NoSync); err != nil {
 		return err
 	}
-	b.store.current.Store(b.state.view(b.db))
+	b.store.publish(b.db)
 	b.db.iterators.retire(b.state.applied)
 	return nil
 }
@@ -213,7 +217,11 @@ func (b *batch) current(key []byte) (version, error) {
 		return version{}, it.Error()
 	}
 	value, err := it.ValueAndErr()
-	return version{revision: decodeRevision(it.Key()), live: isLive(value)}, err
+	v := version{revision: decodeRevision(it.Key()), live: isLive(value)}
+	if err == nil && v.live {
+		v.traits, err = decodeLive(bytes.Clone(value))
+	}
+	return v, err
 }
 
 // stage remembers the new version of a tuple and how to take it back.
@@ -226,7 +234,7 @@ func (b *batch) stage(key []byte, v version) {
 // rollback forgets what the command at hand staged.
 func (b *batch) rollback() {
 	for i := len(b.undo) - 1; i >= 0; i-- {
-		if u := b.undo[i]; u.was == (version{}) {
+		if u := b.undo[i]; u.was.namedBy == 0 {
 			delete(b.staged, u.key)
 		} else {
 			b.staged[u.key] = u.was

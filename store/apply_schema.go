@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -14,7 +15,11 @@ func (b *batch) writeSchema(revision uint64, c WriteSchema) error {
 	if err != nil {
 		return refuse(err)
 	}
-	allowed, err := allowedShapes(names, c.Definitions)
+	names, caveats, err := internCaveats(names, c.Caveats)
+	if err != nil {
+		return refuse(err)
+	}
+	allowed, err := allowedShapes(names, c)
 	if err != nil {
 		return refuse(err)
 	}
@@ -30,10 +35,15 @@ func (b *batch) writeSchema(revision uint64, c WriteSchema) error {
 			return err
 		}
 	}
+	for _, id := range caveats {
+		if err := b.writes.Set(caveatKey(id), []byte(names.CaveatName(id)), nil); err != nil {
+			return err
+		}
+	}
 	if err := b.writes.Set(schemaKey(revision), record, nil); err != nil {
 		return err
 	}
-	change := changes{revision: revision, unixMillis: c.UnixMillis, schema: true}
+	change := Changes{Revision: revision, UnixMillis: c.UnixMillis, Schema: true}
 	if b.state.schema != nil {
 		change.oldSchema = b.state.schema.Revision
 	}
@@ -67,10 +77,26 @@ func internDefinitions(names *tuple.Names, list []Definition) (*tuple.Names, []t
 	return names, all, nil
 }
 
+// internCaveats gives every caveat its id, and returns the new ones.
+func internCaveats(names *tuple.Names, list []string) (*tuple.Names, []tuple.CaveatID, error) {
+	var gained []tuple.CaveatID
+	for _, name := range list {
+		next, id, err := names.InternCaveat(name)
+		if err != nil {
+			return nil, nil, fmt.Errorf("caveat %s: %w", name, err)
+		}
+		if next != names {
+			gained = append(gained, id)
+		}
+		names = next
+	}
+	return names, gained, nil
+}
+
 // allowedShapes returns what a schema allows to be stored.
-func allowedShapes(names *tuple.Names, list []Definition) (map[tuple.Shape]bool, error) {
+func allowedShapes(names *tuple.Names, c WriteSchema) (map[tuple.Shape]bool, error) {
 	allowed := make(map[tuple.Shape]bool)
-	for _, d := range list {
+	for _, d := range c.Definitions {
 		t, _ := names.Type(d.Type)
 		for _, a := range d.Allowed {
 			relation, ok := names.Relation(t, a.Relation)
@@ -82,7 +108,13 @@ func allowedShapes(names *tuple.Names, list []Definition) (map[tuple.Shape]bool,
 				return nil, fmt.Errorf("%w: %s#%s allows the undefined %s#%s",
 					ErrBadCommand, d.Type, a.Relation, a.SubjectType, a.SubjectRelation)
 			}
-			allowed[tuple.Shape{Type: t, Relation: relation, Subject: kind}] = true
+			shape := tuple.Shape{Type: t, Relation: relation, Subject: kind, Expires: a.Expires}
+			if a.Caveat != "" {
+				if shape.Caveat, ok = names.Caveat(a.Caveat); !ok || !slices.Contains(c.Caveats, a.Caveat) {
+					return nil, fmt.Errorf("%w: %s#%s needs the undefined caveat %s", ErrBadCommand, d.Type, a.Relation, a.Caveat)
+				}
+			}
+			allowed[shape] = true
 		}
 	}
 	return allowed, nil

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -19,7 +20,7 @@ func (b *batch) write(revision uint64, c Write) error {
 			return err
 		}
 	}
-	return b.writeChanges(changes{revision: revision, unixMillis: c.UnixMillis, tuples: b.changes})
+	return b.writeChanges(Changes{Revision: revision, UnixMillis: c.UnixMillis, Metadata: c.Metadata, Tuples: b.changes})
 }
 
 // begin starts the changes of one command.
@@ -49,41 +50,70 @@ func (b *batch) update(revision uint64, i int, u Update) error {
 // set makes a tuple, whose forward key is in b.key, live or not. One that is
 // so already gets no new version, but counts as named by the command.
 func (b *batch) set(revision uint64, t tuple.Tuple, now version, live bool) {
-	if now.live == live {
+	if now.live == live && (!live || now.traits.Equal(t.Traits)) {
 		now.namedBy = revision
 		b.stage(b.key, now)
 		return
 	}
-	c := change{tuple: t, deleted: !live}
+	c := Change{Tuple: t, Deleted: !live}
 	if now.live {
-		c.old = now.revision
+		c.old, c.was = now.revision, now.traits
 	}
-	b.stage(b.key, version{revision: revision, live: live, namedBy: revision})
+	if !live {
+		c.Tuple.Traits = now.traits
+	}
+	b.stage(b.key, version{revision: revision, live: live, traits: t.Traits, namedBy: revision})
 	b.changes = append(b.changes, c)
 }
 
 // writeChanges puts new versions, counters and the changelog into the batch.
-func (b *batch) writeChanges(c changes) error {
-	if len(c.tuples) == 0 && !c.schema {
+func (b *batch) writeChanges(c Changes) error {
+	if len(c.Tuples) == 0 && !c.Schema {
 		return nil
 	}
-	for _, t := range c.tuples {
-		value, delta := valueLive, int64(1)
-		if t.deleted {
-			value, delta = valueDeleted, -1
-		}
-		b.key = appendRevision(appendForward(b.key[:0], t.tuple), c.revision)
-		if err := b.writes.Set(b.key, value, nil); err != nil {
+	for i := range c.Tuples {
+		if err := b.writeVersion(c.Revision, &c.Tuples[i]); err != nil {
 			return err
 		}
-		b.key = appendRevision(appendReverse(b.key[:0], t.tuple), c.revision)
-		if err := b.writes.Set(b.key, value, nil); err != nil {
-			return err
-		}
-		b.count(t.tuple.Shape(), delta)
 	}
 	b.value = c.encode(b.value[:0])
-	return b.writes.Set(changelogKey(c.revision), b.value, nil)
+	return b.writes.Set(changelogKey(c.Revision), b.value, nil)
+}
+
+// writeVersion puts one new version into both indexes, and keeps counters and
+// the index of expirations in step.
+func (b *batch) writeVersion(revision uint64, c *Change) error {
+	value := valueDeleted
+	if !c.Deleted {
+		b.value = appendLive(b.value[:0], c.Tuple.Traits)
+		value = b.value
+	}
+	b.key = appendRevision(appendForward(b.key[:0], c.Tuple), revision)
+	if err := b.writes.Set(b.key, value, nil); err != nil {
+		return err
+	}
+	b.key = appendRevision(appendReverse(b.key[:0], c.Tuple), revision)
+	if err := b.writes.Set(b.key, value, nil); err != nil {
+		return err
+	}
+	if c.old != 0 {
+		ended := c.Tuple
+		ended.Traits = c.was
+		b.count(ended.Shape(), -1)
+		if c.was.ExpiresNanos != 0 {
+			if err := b.writes.Delete(expiryKey(ended), nil); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Deleted {
+		return nil
+	}
+	b.count(c.Tuple.Shape(), 1)
+	if c.Tuple.Traits.ExpiresNanos == 0 {
+		return nil
+	}
+	return b.writes.Set(expiryKey(c.Tuple), nil, nil)
 }
 
 // count changes a counter; commit writes it.
@@ -154,10 +184,10 @@ func (b *batch) deleteByFilter(revision uint64, c DeleteByFilter, result *Result
 		return err
 	}
 	candidates := c.Tuples
-	err := walkChangelog(b.db, c.ReadAt, revision, func(past changes) (bool, error) {
-		for _, t := range past.tuples {
-			if !t.deleted && c.Filter.Matches(b.state.names, t.tuple) {
-				candidates = append(candidates, t.tuple.Clone())
+	err := walkChangelog(b.db, c.ReadAt, revision, func(past *Changes) (bool, error) {
+		for _, t := range past.Tuples {
+			if !t.Deleted && c.Filter.Matches(b.state.names, t.Tuple) {
+				candidates = append(candidates, t.Tuple.Clone())
 			}
 		}
 		return true, nil
@@ -176,7 +206,7 @@ func (b *batch) deleteByFilter(revision uint64, c DeleteByFilter, result *Result
 		return refuse(&TooManyError{Limit: c.Limit})
 	}
 	result.Deleted, result.Complete = len(b.changes), !left
-	return b.writeChanges(changes{revision: revision, unixMillis: c.UnixMillis, tuples: b.changes})
+	return b.writeChanges(Changes{Revision: revision, UnixMillis: c.UnixMillis, Metadata: c.Metadata, Tuples: b.changes})
 }
 
 // deleteLive notes the deletion of those candidates that are live, up to a
@@ -197,4 +227,25 @@ func (b *batch) deleteLive(revision uint64, candidates []tuple.Tuple, limit int)
 		b.set(revision, t, now, false)
 	}
 	return false, nil
+}
+
+// deleteExpired deletes those of the listed tuples that have expired by the
+// command's clock. One that was written anew since the proposer looked stays.
+func (b *batch) deleteExpired(revision uint64, c DeleteExpired) error {
+	b.begin()
+	for _, t := range c.Tuples {
+		b.key = appendForward(b.key[:0], t)
+		now, err := b.current(b.key)
+		if err != nil {
+			return err
+		}
+		if now.live && now.namedBy != revision && hasExpired(now.traits, c.UnixMillis) {
+			b.set(revision, t, now, false)
+		}
+	}
+	return b.writeChanges(Changes{Revision: revision, UnixMillis: c.UnixMillis, Tuples: b.changes})
+}
+
+func hasExpired(t tuple.Traits, unixMillis int64) bool {
+	return t.ExpiresNanos != 0 && t.ExpiresNanos <= unixMillis*int64(time.Millisecond)
 }

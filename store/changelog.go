@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -9,67 +10,105 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// changes is what one revision changed, as the changelog keeps it.
-type changes struct {
-	revision   uint64
-	unixMillis int64
-	// schema says that the revision wrote a schema; oldSchema is the revision
-	// of the one it replaced, 0 for none.
-	schema    bool
-	oldSchema uint64
-	tuples    []change
+// Changes is what one revision changed.
+type Changes struct {
+	Revision uint64
+	// UnixMillis is the proposer's clock.
+	UnixMillis int64
+	// Metadata is what the writer said of the change.
+	Metadata []byte
+	// Schema says that the revision wrote a schema.
+	Schema bool
+	Tuples []Change
+
+	oldSchema uint64 // the revision of the schema that this one replaced, 0 for none
 }
 
-// change is a new version of one tuple.
-type change struct {
-	tuple   tuple.Tuple
-	deleted bool
-	// old is the revision of the live version that this one ends, 0 for none.
-	old uint64
+// Change is a new version of one tuple. A deletion has the traits that the
+// tuple had.
+type Change struct {
+	Tuple   tuple.Tuple
+	Deleted bool
+
+	old uint64       // the revision of the live version that this one ends, 0 for none
+	was tuple.Traits // of that version; known to the apply only
 }
 
 const changelogVersion = 1
 
-// encode returns the changelog record: version, clock, schema, tuples.
-func (c *changes) encode(dst []byte) []byte {
-	dst = appendUvarint(append(dst, changelogVersion), uint64(c.unixMillis))
-	dst = appendBool(dst, c.schema)
-	if c.schema {
+// encode returns the changelog record: version, clock, metadata, schema, tuples.
+func (c *Changes) encode(dst []byte) []byte {
+	dst = appendUvarint(append(dst, changelogVersion), uint64(c.UnixMillis))
+	dst = appendBytes(dst, c.Metadata)
+	dst = appendBool(dst, c.Schema)
+	if c.Schema {
 		dst = appendUvarint(dst, c.oldSchema)
 	}
-	dst = appendUvarint(dst, uint64(len(c.tuples)))
-	for _, t := range c.tuples {
-		dst = appendBool(dst, t.deleted)
+	dst = appendUvarint(dst, uint64(len(c.Tuples)))
+	for _, t := range c.Tuples {
+		dst = appendBool(dst, t.Deleted)
 		dst = appendUvarint(dst, t.old)
-		dst = appendTuple(dst, t.tuple)
+		dst = appendTuple(dst, t.Tuple)
 	}
 	return dst
 }
 
-// decodeChanges reads a record; its tuples point into value.
-func decodeChanges(key, value []byte) (changes, error) {
+// decodeChanges reads a record; its slices point into value.
+func decodeChanges(key, value []byte) (*Changes, error) {
 	r := &reader{rest: value}
 	if len(key) != 9 || key[0] != tagChangelog || r.byte() != changelogVersion {
-		return changes{}, fmt.Errorf("%w: changelog record", ErrFormat)
+		return nil, fmt.Errorf("%w: changelog record", ErrFormat)
 	}
-	c := changes{revision: binary.BigEndian.Uint64(key[1:]), unixMillis: int64(r.uvarint())}
-	if c.schema = r.bool(); c.schema {
+	c := &Changes{Revision: binary.BigEndian.Uint64(key[1:]), UnixMillis: int64(r.uvarint()), Metadata: r.optional()}
+	if c.Schema = r.bool(); c.Schema {
 		c.oldSchema = r.uvarint()
 	}
-	c.tuples = make([]change, r.count(2+minTupleWireBytes))
-	for i := range c.tuples {
-		c.tuples[i] = change{deleted: r.bool(), old: r.uvarint()}
-		c.tuples[i].tuple = r.tuple()
+	c.Tuples = make([]Change, r.count(2+minTupleWireBytes))
+	for i := range c.Tuples {
+		c.Tuples[i] = Change{Deleted: r.bool(), old: r.uvarint()}
+		c.Tuples[i].Tuple = r.tuple()
 	}
 	if !r.done() {
-		return changes{}, fmt.Errorf("%w: damaged changelog record of revision %d", ErrFormat, c.revision)
+		return nil, fmt.Errorf("%w: damaged changelog record of revision %d", ErrFormat, c.Revision)
 	}
 	return c, nil
 }
 
+// Changes calls visit for what the revisions above `above` changed, in order,
+// until it returns false; what it is given is valid during the call. It returns
+// the newest revision that it has looked at, and a channel that is closed when
+// there may be more: between two calls a watcher costs nothing. A revision below
+// the horizon gives *HorizonError.
+func (s *Store) Changes(ctx context.Context, above uint64, visit func(*Changes) bool) (reached uint64, more <-chan struct{}, err error) {
+	v := s.acquireView()
+	if v == nil {
+		return 0, nil, ErrClosed
+	}
+	defer v.db.release()
+	reached = max(above, v.applied)
+	err = walkChangelog(v.db, above, v.applied, func(c *Changes) (bool, error) {
+		// Looked at here, when the walk's iterator is there (S5).
+		if horizon := s.horizon.Load(); above < horizon {
+			return false, &HorizonError{Revision: above, Horizon: horizon}
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if !visit(c) {
+			reached = c.Revision
+			return false, nil
+		}
+		return true, nil
+	})
+	if horizon := s.horizon.Load(); err == nil && above < horizon {
+		err = &HorizonError{Revision: above, Horizon: horizon}
+	}
+	return reached, v.superseded, err
+}
+
 // walkChangelog calls visit for the records of revisions above `above` and up
 // to `upTo`, in order, until it returns false.
-func walkChangelog(db pebble.Reader, above, upTo uint64, visit func(changes) (bool, error)) (err error) {
+func walkChangelog(db pebble.Reader, above, upTo uint64, visit func(*Changes) (bool, error)) (err error) {
 	if above >= upTo {
 		return nil
 	}

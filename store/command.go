@@ -7,7 +7,7 @@ import (
 )
 
 // Command is what a proposer writes into the log and every replica applies:
-// Write, DeleteByFilter, WriteSchema, AdvanceHorizon or Lead.
+// Write, DeleteByFilter, DeleteExpired, WriteSchema, AdvanceHorizon or Lead.
 //
 // Each carries UnixMillis, the proposer's clock in milliseconds since 1970:
 // the apply has no clock of its own (DESIGN invariant 2).
@@ -47,6 +47,9 @@ type Write struct {
 	UnixMillis    int64
 	Updates       []Update
 	Preconditions []Precondition
+	// Metadata is the writer's own words on the change (who, why), kept with
+	// the revision and given to watchers; opaque to the store.
+	Metadata []byte
 }
 
 // DeleteByFilter deletes the tuples that Filter selects when it is applied.
@@ -66,6 +69,15 @@ type DeleteByFilter struct {
 	// decides between deleting Limit of them and failing with *TooManyError.
 	Limit        int
 	AllowPartial bool
+	// Metadata is as in Write.
+	Metadata []byte
+}
+
+// DeleteExpired deletes the listed tuples that have expired at UnixMillis. What
+// has expired no longer counts in any answer; this takes it out of the store.
+type DeleteExpired struct {
+	UnixMillis int64
+	Tuples     []tuple.Tuple
 }
 
 // WriteSchema replaces the schema, unless stored tuples would be stranded.
@@ -73,8 +85,9 @@ type WriteSchema struct {
 	UnixMillis int64
 	// Text is kept and given back; the store does not read it.
 	Text string
-	// Definitions says what of Text the store must know.
+	// Definitions and Caveats say what of Text the store must know.
 	Definitions []Definition
+	Caveats     []string
 }
 
 // Definition is one type of a schema: its relations and permissions, and the
@@ -91,6 +104,10 @@ type Allowed struct {
 	SubjectType     string
 	SubjectRelation string
 	Wildcard        bool
+	// Caveat names the caveat that such tuples must have; empty for none.
+	Caveat string
+	// Expires says that such tuples must have an expiration.
+	Expires bool
 }
 
 // AdvanceHorizon forgets the versions that only revisions below Revision can see.
@@ -113,6 +130,7 @@ const (
 	kindWriteSchema    commandKind = 3
 	kindAdvanceHorizon commandKind = 4
 	kindLead           commandKind = 5
+	kindDeleteExpired  commandKind = 6
 )
 
 // commandVersion is the first byte of every command.
@@ -150,6 +168,8 @@ func Decode(data []byte) (Command, error) {
 		c = AdvanceHorizon{UnixMillis: int64(r.uvarint()), Revision: r.uvarint()}
 	case kindLead:
 		c = Lead{UnixMillis: int64(r.uvarint()), ClusterID: [16]byte(r.fixed(16))}
+	case kindDeleteExpired:
+		c = DeleteExpired{UnixMillis: int64(r.uvarint()), Tuples: readTuples(r)}
 	default:
 		r.fail()
 	}
@@ -164,6 +184,7 @@ func (DeleteByFilter) kind() commandKind { return kindDeleteByFilter }
 func (WriteSchema) kind() commandKind    { return kindWriteSchema }
 func (AdvanceHorizon) kind() commandKind { return kindAdvanceHorizon }
 func (Lead) kind() commandKind           { return kindLead }
+func (DeleteExpired) kind() commandKind  { return kindDeleteExpired }
 
 func (c Write) append(dst []byte) []byte {
 	dst = appendUvarint(dst, uint64(c.UnixMillis))
@@ -172,7 +193,7 @@ func (c Write) append(dst []byte) []byte {
 	for _, u := range c.Updates {
 		dst = appendTuple(append(dst, byte(u.Op)), u.Tuple)
 	}
-	return dst
+	return appendBytes(dst, c.Metadata)
 }
 
 func readWrite(r *reader) Write {
@@ -185,6 +206,7 @@ func readWrite(r *reader) Write {
 		}
 		c.Updates[i] = Update{Op: op, Tuple: r.tuple()}
 	}
+	c.Metadata = r.optional()
 	return c
 }
 
@@ -193,29 +215,45 @@ func (c DeleteByFilter) append(dst []byte) []byte {
 	dst = appendFilter(dst, c.Filter)
 	dst = appendPreconditions(dst, c.Preconditions)
 	dst = appendUvarint(dst, c.ReadAt)
-	dst = appendUvarint(dst, uint64(len(c.Tuples)))
-	for _, t := range c.Tuples {
-		dst = appendTuple(dst, t)
-	}
+	dst = appendTuples(dst, c.Tuples)
 	dst = appendBool(dst, c.More)
 	dst = appendUvarint(dst, uint64(c.Limit))
-	return appendBool(dst, c.AllowPartial)
+	dst = appendBool(dst, c.AllowPartial)
+	return appendBytes(dst, c.Metadata)
+}
+
+func (c DeleteExpired) append(dst []byte) []byte {
+	return appendTuples(appendUvarint(dst, uint64(c.UnixMillis)), c.Tuples)
+}
+
+func appendTuples(dst []byte, list []tuple.Tuple) []byte {
+	dst = appendUvarint(dst, uint64(len(list)))
+	for _, t := range list {
+		dst = appendTuple(dst, t)
+	}
+	return dst
+}
+
+func readTuples(r *reader) []tuple.Tuple {
+	list := make([]tuple.Tuple, r.count(minTupleWireBytes))
+	for i := range list {
+		list[i] = r.tuple()
+	}
+	return list
 }
 
 func readDeleteByFilter(r *reader) DeleteByFilter {
 	c := DeleteByFilter{UnixMillis: int64(r.uvarint()), Filter: readFilter(r)}
 	c.Preconditions = readPreconditions(r)
 	c.ReadAt = r.uvarint()
-	c.Tuples = make([]tuple.Tuple, r.count(minTupleWireBytes))
-	for i := range c.Tuples {
-		c.Tuples[i] = r.tuple()
-	}
+	c.Tuples = readTuples(r)
 	c.More = r.bool()
 	c.Limit = int(r.uvarint())
 	if c.Limit < 0 {
 		r.fail()
 	}
 	c.AllowPartial = r.bool()
+	c.Metadata = r.optional()
 	return c
 }
 
@@ -248,7 +286,13 @@ func appendSchemaBody(dst []byte, c WriteSchema) []byte {
 			dst = appendBytes(dst, a.SubjectType)
 			dst = appendBytes(dst, a.SubjectRelation)
 			dst = appendBool(dst, a.Wildcard)
+			dst = appendBytes(dst, a.Caveat)
+			dst = appendBool(dst, a.Expires)
 		}
+	}
+	dst = appendUvarint(dst, uint64(len(c.Caveats)))
+	for _, name := range c.Caveats {
+		dst = appendBytes(dst, name)
 	}
 	return dst
 }
@@ -263,15 +307,21 @@ func readSchemaBody(r *reader) WriteSchema {
 		for j := range d.Relations {
 			d.Relations[j] = string(r.bytes())
 		}
-		d.Allowed = make([]Allowed, r.count(4))
+		d.Allowed = make([]Allowed, r.count(6))
 		for j := range d.Allowed {
 			d.Allowed[j] = Allowed{
 				Relation:        string(r.bytes()),
 				SubjectType:     string(r.bytes()),
 				SubjectRelation: string(r.bytes()),
 				Wildcard:        r.bool(),
+				Caveat:          string(r.bytes()),
+				Expires:         r.bool(),
 			}
 		}
+	}
+	c.Caveats = make([]string, r.count(1))
+	for i := range c.Caveats {
+		c.Caveats[i] = string(r.bytes())
 	}
 	return c
 }

@@ -18,7 +18,7 @@ func sampleCommands() []Command {
 	schema := gitclub()
 	schema.UnixMillis = 3
 	return []Command{
-		Write{UnixMillis: 1, Updates: []Update{{Touch, sampleTuples[0]}, {Create, sampleTuples[1]}, {Delete, sampleTuples[4]}}, Preconditions: preconditions},
+		Write{UnixMillis: 1, Updates: []Update{{Touch, sampleTuples[0]}, {Create, sampleTuples[1]}, {Delete, sampleTuples[4]}, {Touch, sampleTraits}}, Preconditions: preconditions, Metadata: []byte(`{"actor":"web"}`)},
 		DeleteByFilter{
 			UnixMillis: 2, Filter: filter, Preconditions: preconditions, ReadAt: 300,
 			Tuples: []tuple.Tuple{sampleTuples[2]}, More: true, Limit: 5, AllowPartial: true,
@@ -26,6 +26,7 @@ func sampleCommands() []Command {
 		schema,
 		AdvanceHorizon{UnixMillis: 4, Revision: 1 << 33},
 		Lead{UnixMillis: 5, ClusterID: [16]byte{1, 2, 3}},
+		DeleteExpired{UnixMillis: 6, Tuples: []tuple.Tuple{sampleTraits}},
 	}
 }
 
@@ -54,6 +55,9 @@ func normal(c Command) Command {
 	s, ok := c.(WriteSchema)
 	if !ok {
 		return c
+	}
+	if s.Caveats == nil {
+		s.Caveats = []string{}
 	}
 	for i := range s.Definitions {
 		if s.Definitions[i].Relations == nil {

@@ -19,8 +19,10 @@
 //	meta       01 'f'|'a'|'c'|'h'                       format, applied, cluster id, horizon
 //	name       02 store:4 type:2 relation:2             ▸ name (relation 0: of the type)
 //	schema     03 store:4 ^revision:8                   ▸ version:1, text, definitions
-//	counter    04 store:4 type:2 relation:2 type:2 relation:2 ▸ live tuples:8
-//	changelog  05 revision:8                            ▸ version:1, clock, changes
+//	counter    04 store:4 type:2 relation:2 type:2 relation:2 caveat:2 expires:1 ▸ live tuples:8
+//	changelog  05 revision:8                            ▸ version:1, clock, metadata, changes
+//	caveat     06 store:4 caveat:2                      ▸ name
+//	expiry     07 nanoseconds:8, forward key            ▸ nothing; of live tuples
 //	forward    10 store:4 │ type:2 object 00 relation:2 │ type:2 relation:2 subject 00 │ ^revision:8
 //	reverse    11 store:4 │ type:2 subject 00 relation:2 │ type:2 relation:2 object 00 │ ^revision:8
 //	           └──────────── prefix (Pebble's Split) ───┘
@@ -28,7 +30,8 @@
 // Both tuple keys have one shape, a first half and a second half. The bloom
 // filters are built on prefixes: one look into a filter says that an object has
 // no tuple of a relation at all, which is what most look-ups of a check find.
-// Value: empty for a live version, one zero byte for a deletion.
+// Value: empty for a live version, 01 and the traits (caveat, context,
+// expiration) for one that has some, 00 for a deletion.
 //
 // # Invariants
 //

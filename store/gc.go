@@ -1,6 +1,16 @@
 package store
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
 
 // advanceHorizon forgets what only revisions below c.Revision can see. It walks
 // the changelog up to there, not the data: each change says which older version
@@ -16,7 +26,7 @@ func (b *batch) advanceHorizon(c AdvanceHorizon) error {
 	// Before anything is removed: see Store.horizon.
 	b.store.horizon.Store(target)
 	b.state.horizon = target
-	err := walkChangelog(b.db, 0, target, func(past changes) (bool, error) {
+	err := walkChangelog(b.db, 0, target, func(past *Changes) (bool, error) {
 		return true, b.forget(past)
 	})
 	if err != nil {
@@ -28,15 +38,15 @@ func (b *batch) advanceHorizon(c AdvanceHorizon) error {
 // forget removes the versions that a revision at or below the horizon ended,
 // and its changelog record. A tombstone goes with the version that it ended:
 // nobody can read below it any more.
-func (b *batch) forget(past changes) error {
-	for _, t := range past.tuples {
+func (b *batch) forget(past *Changes) error {
+	for _, t := range past.Tuples {
 		if t.old != 0 {
 			if err := b.removeVersion(t, t.old); err != nil {
 				return err
 			}
 		}
-		if t.deleted {
-			if err := b.removeVersion(t, past.revision); err != nil {
+		if t.Deleted {
+			if err := b.removeVersion(t, past.Revision); err != nil {
 				return err
 			}
 		}
@@ -46,15 +56,15 @@ func (b *batch) forget(past changes) error {
 			return err
 		}
 	}
-	return b.writes.Delete(changelogKey(past.revision), nil)
+	return b.writes.Delete(changelogKey(past.Revision), nil)
 }
 
-func (b *batch) removeVersion(t change, revision uint64) error {
-	b.key = appendRevision(appendForward(b.key[:0], t.tuple), revision)
+func (b *batch) removeVersion(t Change, revision uint64) error {
+	b.key = appendRevision(appendForward(b.key[:0], t.Tuple), revision)
 	if err := b.writes.Delete(b.key, nil); err != nil {
 		return err
 	}
-	b.key = appendRevision(appendReverse(b.key[:0], t.tuple), revision)
+	b.key = appendRevision(appendReverse(b.key[:0], t.Tuple), revision)
 	return b.writes.Delete(b.key, nil)
 }
 
@@ -69,13 +79,43 @@ func (s *Store) GCTarget(cutoffUnixMillis int64, maxChanges int) (revision uint6
 	}
 	defer v.db.release()
 	seen := 0
-	err = walkChangelog(v.db, 0, v.applied, func(past changes) (bool, error) {
-		if past.unixMillis > cutoffUnixMillis || seen > maxChanges {
+	err = walkChangelog(v.db, 0, v.applied, func(past *Changes) (bool, error) {
+		if past.UnixMillis > cutoffUnixMillis || seen > maxChanges {
 			return false, nil
 		}
-		seen += max(1, len(past.tuples))
-		revision, ok = past.revision, true
+		seen += max(1, len(past.Tuples))
+		revision, ok = past.Revision, true
 		return true, nil
 	})
 	return revision, ok, err
+}
+
+// Expired returns live tuples that have expired at an instant, in milliseconds
+// since 1970, the earliest first, at most limit: what to propose in a
+// DeleteExpired.
+func (s *Store) Expired(unixMillis int64, limit int) (list []tuple.Tuple, err error) {
+	v := s.acquireView()
+	if v == nil {
+		return nil, ErrClosed
+	}
+	defer v.db.release()
+	it, err := v.db.NewIter(&pebble.IterOptions{
+		LowerBound: []byte{tagExpiry},
+		UpperBound: binary.BigEndian.AppendUint64([]byte{tagExpiry}, uint64(unixMillis)*uint64(time.Millisecond)+1),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok && len(list) < limit; ok = it.Next() {
+		// The rest of the key is a forward key that lacks its revision.
+		k, ok := decodeTupleKey(appendRevision(bytes.Clone(it.Key()[1+8:]), 0))
+		if !ok {
+			return nil, fmt.Errorf("%w: expiration %x", ErrFormat, it.Key())
+		}
+		t := k.tuple()
+		t.Traits.ExpiresNanos = int64(binary.BigEndian.Uint64(it.Key()[1:]))
+		list = append(list, t)
+	}
+	return list, it.Error()
 }

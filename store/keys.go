@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -18,6 +19,8 @@ const (
 	tagSchema    byte = 0x03
 	tagCounter   byte = 0x04
 	tagChangelog byte = 0x05
+	tagCaveat    byte = 0x06
+	tagExpiry    byte = 0x07
 	tagForward   byte = 0x10
 	tagReverse   byte = 0x11
 )
@@ -164,14 +167,35 @@ func (k tupleKey) tuple() tuple.Tuple {
 	}
 }
 
-// The value of a tuple's version. An empty value is the common case, a live
-// tuple with no traits; later versions put a trait's tag, never zero, first.
-var (
-	valueLive    = []byte{}
-	valueDeleted = []byte{0}
-)
+// The value of a tuple's version: empty for a live tuple without traits, which
+// is the common case; one zero byte for a deletion; and valueTraits followed by
+// the traits for a live tuple that has some.
+var valueDeleted = []byte{0}
 
-func isLive(value []byte) bool { return len(value) == 0 }
+const valueTraits byte = 1
+
+func isLive(value []byte) bool { return len(value) == 0 || value[0] != 0 }
+
+// appendLive appends the value of a live tuple: tag, caveat, context, expiration.
+func appendLive(dst []byte, t tuple.Traits) []byte {
+	if t.None() {
+		return dst
+	}
+	return appendTraits(append(dst, valueTraits), t)
+}
+
+// decodeLive reads the value of a live tuple; the context points into it.
+func decodeLive(value []byte) (tuple.Traits, error) {
+	if len(value) == 0 {
+		return tuple.Traits{}, nil
+	}
+	r := &reader{rest: value[1:]}
+	t := r.traits()
+	if value[0] != valueTraits || !r.done() {
+		return tuple.Traits{}, fmt.Errorf("%w: damaged value of a tuple", ErrFormat)
+	}
+	return t, nil
+}
 
 // nameKey keeps the name of a type, or of a relation within it.
 func nameKey(t tuple.TypeID, r tuple.RelationID) []byte {
@@ -188,7 +212,35 @@ func schemaKey(revision uint64) []byte {
 func counterKey(s tuple.Shape) []byte {
 	key := binary.BigEndian.AppendUint32([]byte{tagCounter}, storeID)
 	key = appendKind(key, tuple.Kind{Type: s.Type, Relation: s.Relation})
-	return appendKind(key, s.Subject)
+	key = appendKind(key, s.Subject)
+	key = binary.BigEndian.AppendUint16(key, uint16(s.Caveat))
+	return appendBool(key, s.Expires)
+}
+
+// decodeCounterKey reads what counterKey wrote.
+func decodeCounterKey(key []byte) (tuple.Shape, error) {
+	if len(key) != idsOffset+2*kindBytes+3 {
+		return tuple.Shape{}, fmt.Errorf("%w: counter %x", ErrFormat, key)
+	}
+	object, rest := decodeKind(key[idsOffset:]), key[idsOffset+kindBytes:]
+	return tuple.Shape{
+		Type: object.Type, Relation: object.Relation, Subject: decodeKind(rest),
+		Caveat:  tuple.CaveatID(binary.BigEndian.Uint16(rest[kindBytes:])),
+		Expires: rest[kindBytes+2] == 1,
+	}, nil
+}
+
+// caveatKey keeps the name of a caveat.
+func caveatKey(c tuple.CaveatID) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{tagCaveat}, storeID)
+	return binary.BigEndian.AppendUint16(key, uint16(c))
+}
+
+// expiryKey finds live tuples by the instant they expire at: instant, and the
+// forward key without revision.
+func expiryKey(t tuple.Tuple) []byte {
+	key := binary.BigEndian.AppendUint64([]byte{tagExpiry}, uint64(t.Traits.ExpiresNanos))
+	return appendForward(key, t)
 }
 
 // changelogKey keeps what a revision changed.

@@ -53,6 +53,13 @@ var sampleTuples = []tuple.Tuple{
 	tupleOf(300, "a", 400, 500, "b", 600),
 }
 
+// sampleTraits is a tuple that has every trait.
+var sampleTraits = func() tuple.Tuple {
+	t := tupleOf(3, "gitclub", 2, 1, "alice", tuple.Self)
+	t.Traits = tuple.Traits{Caveat: 2, Context: []byte(`{"day":"tue"}`), ExpiresNanos: 1_900_000_000_000_000_000}
+	return t
+}()
+
 func TestKeysAreGolden(t *testing.T) {
 	var lines []string
 	for _, tp := range sampleTuples {
@@ -67,20 +74,24 @@ func TestKeysAreGolden(t *testing.T) {
 		fmt.Sprintf("changelog %x", changelogKey(258)),
 		fmt.Sprintf("applied   %x", metaApplied),
 		fmt.Sprintf("deleted   %x", valueDeleted),
-		fmt.Sprintf("live      %x", valueLive))
+		fmt.Sprintf("live      %x", appendLive(nil, tuple.Traits{})),
+		fmt.Sprintf("traits    %x", appendLive(nil, sampleTraits.Traits)),
+		fmt.Sprintf("caveat    %x", caveatKey(258)),
+		fmt.Sprintf("counter   %x", counterKey(sampleTraits.Shape())),
+		fmt.Sprintf("expiry    %x", expiryKey(sampleTraits)))
 	golden(t, "keys.golden", lines)
 }
 
 func TestChangelogRecordsAreGolden(t *testing.T) {
-	c := changes{revision: 9, unixMillis: 1700000000000, schema: true, oldSchema: 3, tuples: []change{
-		{tuple: sampleTuples[0]}, {tuple: sampleTuples[2], deleted: true, old: 7},
+	c := &Changes{Revision: 9, UnixMillis: 1700000000000, Metadata: []byte("why"), Schema: true, oldSchema: 3, Tuples: []Change{
+		{Tuple: sampleTuples[0]}, {Tuple: sampleTuples[2], Deleted: true, old: 7}, {Tuple: sampleTraits},
 	}}
 	golden(t, "changelog.golden", []string{fmt.Sprintf("%x", c.encode(nil))})
 	back, err := decodeChanges(changelogKey(9), c.encode(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(c, back, cmp.AllowUnexported(changes{}, change{})); diff != "" {
+	if diff := cmp.Diff(c, back, cmp.AllowUnexported(Changes{}, Change{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -173,7 +184,7 @@ func FuzzKeyDecoder(f *testing.F) {
 }
 
 func FuzzChangelogDecoder(f *testing.F) {
-	f.Add((&changes{unixMillis: 5, schema: true, tuples: []change{{tuple: sampleTuples[0]}}}).encode(nil))
+	f.Add((&Changes{UnixMillis: 5, Schema: true, Tuples: []Change{{Tuple: sampleTuples[0]}}}).encode(nil))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		c, err := decodeChanges(changelogKey(4), value)
 		if err == nil && !bytes.Equal(c.encode(nil), value) {

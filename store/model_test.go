@@ -9,7 +9,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
@@ -26,24 +28,34 @@ var (
 type model struct {
 	names     *tuple.Names
 	schema    WriteSchema
-	allowed   map[string]bool // shape texts
-	revisions []map[string]bool
+	allowed   map[string]bool     // shape texts
+	revisions []map[string]string // identity to the text with traits
 	horizon   int
 }
 
-func newModel() *model { return &model{names: &tuple.Names{}, revisions: []map[string]bool{{}}} }
+func newModel() *model { return &model{names: &tuple.Names{}, revisions: []map[string]string{{}}} }
 
-func (m *model) live() map[string]bool { return m.revisions[len(m.revisions)-1] }
+func (m *model) live() map[string]string { return m.revisions[len(m.revisions)-1] }
 
 func shapeText(n tuple.Named) string {
 	text := n.ObjectType + "#" + n.Relation + "@" + n.SubjectType
 	switch {
 	case n.SubjectID == "*":
-		return text + ":*"
+		text += ":*"
 	case n.SubjectRelation != "":
-		return text + "#" + n.SubjectRelation
+		text += "#" + n.SubjectRelation
 	}
-	return text
+	return withTraits(text, n.Caveat, n.ExpiresNanos != 0)
+}
+
+func withTraits(shape, caveat string, expires bool) string {
+	return fmt.Sprintf("%s caveat=%s expires=%v", shape, caveat, expires)
+}
+
+// identity is a tuple's text without its traits.
+func identity(n tuple.Named) string {
+	n.Caveat, n.Context, n.ExpiresNanos = "", "", 0
+	return n.String()
 }
 
 // matches is the filter's meaning, spelled out on the text's parts.
@@ -60,7 +72,7 @@ func matches(f tuple.Filter, text string) bool {
 
 func (m *model) selected(revision int, f tuple.Filter) []string {
 	var texts []string
-	for text := range m.revisions[revision] {
+	for _, text := range m.revisions[revision] {
 		if matches(f, text) {
 			texts = append(texts, text)
 		}
@@ -79,6 +91,13 @@ func (m *model) apply(c Command) (failed string, deleted int) {
 		failed, deleted = m.deleteByFilter(next, c)
 	case WriteSchema:
 		failed = m.writeSchema(c)
+	case DeleteExpired:
+		for _, t := range c.Tuples {
+			text := identity(m.names.Named(t))
+			if named, _ := tuple.Parse(next[text]); named.ExpiresNanos != 0 && named.ExpiresNanos <= c.UnixMillis*1e6 {
+				delete(next, text)
+			}
+		}
 	case AdvanceHorizon:
 		m.horizon = max(m.horizon, min(int(c.Revision), len(m.revisions)))
 	}
@@ -98,32 +117,32 @@ func (m *model) preconditions(list []Precondition) bool {
 	return true
 }
 
-func (m *model) write(next map[string]bool, c Write) string {
+func (m *model) write(next map[string]string, c Write) string {
 	if !m.preconditions(c.Preconditions) {
 		return "precondition"
 	}
 	seen := make(map[string]bool)
 	for _, u := range c.Updates {
 		named := m.names.Named(u.Tuple)
-		text := named.String()
+		text := identity(named)
 		switch {
 		case u.Op != Delete && !m.allowed[shapeText(named)]:
 			return "not allowed"
 		case seen[text]:
 			return "duplicate"
-		case u.Op == Create && next[text]:
+		case u.Op == Create && next[text] != "":
 			return "exists"
 		case u.Op == Delete:
 			delete(next, text)
 		default:
-			next[text] = true
+			next[text] = named.String()
 		}
 		seen[text] = true
 	}
 	return ""
 }
 
-func (m *model) deleteByFilter(next map[string]bool, c DeleteByFilter) (failed string, deleted int) {
+func (m *model) deleteByFilter(next map[string]string, c DeleteByFilter) (failed string, deleted int) {
 	if int(c.ReadAt) < m.horizon {
 		return "horizon", 0
 	}
@@ -135,7 +154,8 @@ func (m *model) deleteByFilter(next map[string]bool, c DeleteByFilter) (failed s
 		return "too many", 0
 	}
 	for _, text := range all {
-		delete(next, text)
+		named, _ := tuple.Parse(text)
+		delete(next, identity(named))
 	}
 	return "", len(all)
 }
@@ -150,10 +170,10 @@ func (m *model) writeSchema(c WriteSchema) string {
 			} else if a.SubjectRelation != "" {
 				text += "#" + a.SubjectRelation
 			}
-			allowed[text] = true
+			allowed[withTraits(text, a.Caveat, a.Expires)] = true
 		}
 	}
-	for text := range m.live() {
+	for _, text := range m.live() {
 		if named, _ := tuple.Parse(text); !allowed[shapeText(named)] {
 			return "stranded"
 		}
@@ -198,7 +218,12 @@ func (r *randomHistory) text() string {
 	if r.rng.IntN(3) == 0 {
 		return "team:" + r.pick("t", "u", "tu") + "#member@" + r.pick("user:a", "user:b", "team:u#member")
 	}
-	return "repository:" + r.pick("x", "y", "xy") + "#" + r.pick("reader", "reader", "maintainer") + "@" + subject
+	text := "repository:" + r.pick("x", "y", "xy") + "#" + r.pick("reader", "reader", "maintainer") + "@" + subject
+	if strings.HasPrefix(subject, "user:") && r.rng.IntN(3) == 0 {
+		text += r.pick("[office_hours]", `[office_hours:{"from":9}]`, "[expiration:2030-01-01T00:00:00Z]",
+			"[expiration:2031-01-01T00:00:00.5Z]", "[office_hours][expiration:2030-01-01T00:00:00Z]")
+	}
+	return text
 }
 
 func (r *randomHistory) tuple() tuple.Tuple {
@@ -235,6 +260,8 @@ func (r *randomHistory) command() Command {
 		return AdvanceHorizon{Revision: uint64(r.rng.IntN(applied + 2))}
 	case n == 1:
 		return r.schema()
+	case n == 2:
+		return r.deleteExpired(applied)
 	case n < 5:
 		return r.deleteByFilter(applied)
 	}
@@ -255,6 +282,18 @@ func (r *randomHistory) schema() WriteSchema {
 		i := r.rng.IntN(len(d.Allowed))
 		d.Allowed = slices.Delete(slices.Clone(d.Allowed), i, i+1)
 		c.Text += " narrowed"
+	}
+	return c
+}
+
+// deleteExpired lists what was stored some revisions ago, expired or not, at an
+// instant by which some of it has expired.
+func (r *randomHistory) deleteExpired(applied int) DeleteExpired {
+	c := DeleteExpired{UnixMillis: time.Date(2030, 6, 1, 0, 0, 0, 0, time.UTC).UnixMilli()}
+	for _, text := range r.model.selected(max(applied-r.rng.IntN(4), 0), tuple.Filter{}) {
+		named, _ := tuple.Parse(text)
+		t, _ := r.model.names.Tuple(named)
+		c.Tuples = append(c.Tuples, t)
 	}
 	return c
 }
@@ -383,7 +422,7 @@ func (h *history) compareTuplesets(m *model, revision int) {
 			named, _ := tuple.Parse(text)
 			tp, _ := n.Names().Tuple(named)
 			got, err := n.Contains(tp.Object, tp.Relation, tp.Subject)
-			if err != nil || got != m.revisions[revision][text] {
+			if err != nil || got != (m.revisions[revision][text] != "") {
 				h.t.Fatalf("at %d, %s: %v, %v", revision, text, got, err)
 			}
 			if err := n.Subjects(tp.Object, tp.Relation, tp.Subject.Kind(), nil, 100, &page); err != nil {
@@ -405,7 +444,7 @@ func (h *history) compareTuplesets(m *model, revision int) {
 func (h *history) compareCounters(m *model) {
 	h.t.Helper()
 	want := make(map[string]uint64)
-	for text := range m.live() {
+	for _, text := range m.live() {
 		named, _ := tuple.Parse(text)
 		want[shapeText(named)]++
 	}
@@ -413,7 +452,8 @@ func (h *history) compareCounters(m *model) {
 	counters, names := h.store.Counters()
 	for shape, n := range counters {
 		if n > 0 {
-			got[names.ShapeText(shape)] = n
+			bare := names.ShapeText(shape.Bare())
+			got[withTraits(bare, names.CaveatName(shape.Caveat), shape.Expires)] = n
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -23,7 +24,8 @@ type span struct {
 func spans(f tuple.Filter, names *tuple.Names, shapes []tuple.Shape) []span {
 	var selected []tuple.Shape
 	for _, s := range shapes {
-		if f.MatchesShape(names, s) {
+		// Shapes that differ in their traits only lie together in the order.
+		if s = s.Bare(); f.MatchesShape(names, s) && (len(selected) == 0 || selected[len(selected)-1] != s) {
 			selected = append(selected, s)
 		}
 	}
@@ -70,7 +72,7 @@ func typeSpans(tag byte, selected []tuple.Shape, typeOf func(tuple.Shape) tuple.
 			last = t
 			list = append(list, span{begin: appendType(nil, tag, t), shapes: make(map[tuple.Shape]bool)})
 		}
-		list[len(list)-1].shapes[s] = true
+		list[len(list)-1].shapes[s.Bare()] = true
 	}
 	return list
 }
@@ -98,10 +100,12 @@ func visitSpans(ctx context.Context, it *iterator, list []span, revision uint64,
 			if reads++; reads%contextCheckInterval == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			k, _ := decodeTupleKey(it.Key())
-			t := k.tuple()
+			t, err := readTuple(it)
+			if err != nil {
+				return err
+			}
 			switch {
-			case sp.shapes != nil && !sp.shapes[t.Shape()]:
+			case sp.shapes != nil && !sp.shapes[t.Shape().Bare()]:
 				// Past all tuples of this object, relation and kind.
 				group := it.Key()[:splitKey(it.Key())+kindBytes]
 				it.key = append(it.key[:0], after(group)...)
@@ -117,6 +121,21 @@ func visitSpans(ctx context.Context, it *iterator, list []span, revision uint64,
 		}
 	}
 	return nil
+}
+
+// readTuple returns the live tuple that the iterator stands on.
+func readTuple(it *iterator) (tuple.Tuple, error) {
+	k, ok := decodeTupleKey(it.Key())
+	if !ok {
+		return tuple.Tuple{}, fmt.Errorf("%w: tuple key %x", ErrFormat, it.Key())
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return tuple.Tuple{}, err
+	}
+	t := k.tuple()
+	t.Traits, err = decodeLive(value)
+	return t, err
 }
 
 // Read returns the tuples that a filter selects, in a fixed order, at most

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -44,12 +45,15 @@ type view struct {
 	names     *tuple.Names
 	schema    *Schema
 	shapes    []tuple.Shape
+	// superseded is closed when there is a newer view.
+	superseded chan struct{}
 }
 
 func (st *state) view(db *database) *view {
 	return &view{
 		db: db, applied: st.applied, clusterID: st.clusterID, named: st.named,
 		names: st.names, schema: st.schema, shapes: st.shapes,
+		superseded: make(chan struct{}),
 	}
 }
 
@@ -100,6 +104,20 @@ func checkFormat(db *database) error {
 
 // loadNames replays the interning: keys come in the order of the ids.
 func (st *state) loadNames(db *database) error {
+	err := scanTag(db, tagCaveat, func(key, value []byte) error {
+		names, id, err := st.names.InternCaveat(string(value))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(key, caveatKey(id)) {
+			return fmt.Errorf("%w: caveat %q is out of order", ErrFormat, value)
+		}
+		st.names = names
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return scanTag(db, tagName, func(key, value []byte) error {
 		k := decodeKind(key[idsOffset:])
 		typeName, relations := string(value), []string(nil)
@@ -120,8 +138,10 @@ func (st *state) loadNames(db *database) error {
 
 func (st *state) loadCounters(db *database) error {
 	return scanTag(db, tagCounter, func(key, value []byte) error {
-		object, subject := decodeKind(key[idsOffset:]), decodeKind(key[idsOffset+kindBytes:])
-		shape := tuple.Shape{Type: object.Type, Relation: object.Relation, Subject: subject}
+		shape, err := decodeCounterKey(key)
+		if err != nil {
+			return err
+		}
 		st.counters[shape] = binary.BigEndian.Uint64(value)
 		st.shapes = append(st.shapes, shape)
 		return nil
@@ -137,7 +157,7 @@ func (st *state) loadSchema(db *database) error {
 		if err != nil {
 			return err
 		}
-		allowed, err := allowedShapes(st.names, body.Definitions)
+		allowed, err := allowedShapes(st.names, body)
 		if err != nil {
 			return err
 		}

@@ -105,7 +105,14 @@ func (s *Store) openMarked(name string) error {
 func (s *Store) install(db *database, st *state) {
 	s.state = st
 	s.horizon.Store(st.horizon)
-	s.current.Store(st.view(db))
+	s.publish(db)
+}
+
+// publish shows the state to readers and wakes who waits for news.
+func (s *Store) publish(db *database) {
+	if old := s.current.Swap(s.state.view(db)); old != nil {
+		close(old.superseded)
+	}
 }
 
 const directoryPrefix = "state-"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -68,13 +69,16 @@ func gitclub() WriteSchema {
 			{Relation: "member", SubjectType: "team", SubjectRelation: "member"},
 		}},
 		{Type: "repository", Relations: []string{"reader", "maintainer", "view"}, Allowed: []Allowed{
+			{Relation: "reader", SubjectType: "user", Caveat: "office_hours"},
+			{Relation: "reader", SubjectType: "user", Expires: true},
+			{Relation: "maintainer", SubjectType: "user", Caveat: "office_hours", Expires: true},
 			{Relation: "reader", SubjectType: "user"},
 			{Relation: "reader", SubjectType: "user", Wildcard: true},
 			{Relation: "reader", SubjectType: "team", SubjectRelation: "member"},
 			{Relation: "maintainer", SubjectType: "user"},
 			{Relation: "maintainer", SubjectType: "team", SubjectRelation: "member"},
 		}},
-	}}
+	}, Caveats: []string{"office_hours", "unused"}}
 }
 
 // tuple parses a text with the store's names.
@@ -234,6 +238,7 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 		{"a tuple twice", h.write(Touch, b, c, b), &DuplicateUpdateError{Index: 2}},
 		{"a tuple twice that needs no change", h.write(Touch, b, a, a), &DuplicateUpdateError{Index: 2}},
 		{"a shape that the schema lacks", Write{Updates: []Update{{Touch, h.tuple(b)}, {Touch, notAllowed}}}, &NotAllowedError{Index: 1}},
+		{"a caveat that the relation does not take alone", h.write(Touch, b, "repository:c#maintainer@user:alice[office_hours]"), &NotAllowedError{Index: 1}},
 		{"must match, does not", withPrecondition(h.write(Touch, b), filterOf(c), true), &PreconditionError{}},
 		{"must not match, does", withPrecondition(h.write(Touch, b), exists, false), &PreconditionError{}},
 	}
@@ -564,5 +569,110 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	}
 	if err := s.Close(); !errors.Is(err, ErrClosed) {
 		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestTraitsAreReplacedWithoutLosingHistory(t *testing.T) {
+	h := newHistory(t)
+	h.must(gitclub())
+	const plain, id = "repository:a#reader@user:alice", "repository:a#reader@user:alice[office_hours:{\"from\":9}]"
+	const expiring = "repository:a#reader@user:alice[expiration:2030-01-01T00:00:00Z]"
+	r1 := h.must(h.write(Touch, plain))
+	r2 := h.must(h.write(Touch, id))
+	r3 := h.must(h.write(Touch, expiring))
+	r4 := h.must(h.write(Delete, plain))
+	for revision, want := range map[uint64][]string{r1: {plain}, r2: {id}, r3: {expiring}, r4: nil} {
+		if diff := cmp.Diff(want, h.read(revision, tuple.Filter{}, 10)); diff != "" {
+			t.Errorf("at %d (-want +got):\n%s", revision, diff)
+		}
+	}
+	counters, names := h.store.Counters()
+	for shape, n := range counters {
+		if n != 0 {
+			t.Errorf("%d of %s are left", n, names.ShapeText(shape))
+		}
+	}
+	if due, err := h.store.Expired(1<<42, 10); err != nil || len(due) != 0 {
+		t.Errorf("a deleted tuple still expires: %v, %v", due, err)
+	}
+}
+
+func TestExpiredTuplesAreDeletedOnceTheirTimeHasCome(t *testing.T) {
+	h := newHistory(t)
+	h.must(gitclub())
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	const a, b = "repository:a#reader@user:a[expiration:2030-01-01T00:00:00Z]", "repository:a#reader@user:b[expiration:2030-01-02T00:00:00Z]"
+	h.must(h.write(Touch, a, b, "repository:a#reader@user:c"))
+	if due, err := h.store.Expired(at-1, 10); err != nil || len(due) != 0 {
+		t.Fatalf("before: %v, %v", due, err)
+	}
+	due, err := h.store.Expired(at, 10)
+	if err != nil || len(due) != 1 {
+		t.Fatalf("at the instant: %v, %v", due, err)
+	}
+	// Meanwhile it is prolonged: the deletion must not take it.
+	prolonged := "repository:a#reader@user:a[expiration:2031-01-01T00:00:00Z]"
+	h.must(h.write(Touch, prolonged))
+	h.must(DeleteExpired{UnixMillis: at, Tuples: due})
+	if diff := cmp.Diff([]string{prolonged, b, "repository:a#reader@user:c"}, h.read(0, tuple.Filter{}, 10)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	all, err := h.store.Expired(at*2, 10)
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	h.must(DeleteExpired{UnixMillis: at * 2, Tuples: all})
+	if diff := cmp.Diff([]string{"repository:a#reader@user:c"}, h.read(0, tuple.Filter{}, 10)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestChangesGiveEveryRevisionOnceAndInOrder(t *testing.T) {
+	h := newHistory(t)
+	h.must(gitclub())
+	w := h.write(Touch, "repository:a#reader@user:a", "repository:a#reader@user:b")
+	w.Metadata = []byte("why")
+	r1 := h.must(w)
+	h.must(h.write(Touch, "repository:a#reader@user:a")) // changes nothing
+	r2 := h.must(h.write(Delete, "repository:a#reader@user:b"))
+	var got []string
+	watch := func(above uint64) (uint64, <-chan struct{}) {
+		reached, more, err := h.store.Changes(t.Context(), above, func(c *Changes) bool {
+			for _, change := range c.Tuples {
+				got = append(got, fmt.Sprintf("%d %v %s %s", c.Revision, change.Deleted, h.store.current.Load().names.Named(change.Tuple), c.Metadata))
+			}
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reached, more
+	}
+	reached, more := watch(1)
+	want := []string{
+		fmt.Sprintf("%d false repository:a#reader@user:a why", r1), fmt.Sprintf("%d false repository:a#reader@user:b why", r1),
+		fmt.Sprintf("%d true repository:a#reader@user:b ", r2),
+	}
+	if diff := cmp.Diff(want, got); diff != "" || reached != h.revision {
+		t.Fatalf("reached %d (-want +got):\n%s", reached, diff)
+	}
+	select {
+	case <-more:
+		t.Fatal("there is no more yet")
+	default:
+	}
+	r3 := h.must(h.write(Touch, "repository:b#reader@user:a"))
+	<-more
+	got = nil
+	if reached, _ = watch(reached); reached != r3 || len(got) != 1 {
+		t.Errorf("reached %d, got %v", reached, got)
+	}
+	h.must(AdvanceHorizon{Revision: r3})
+	var horizon *HorizonError
+	if _, _, err := h.store.Changes(t.Context(), r2, func(*Changes) bool { return true }); !errors.As(err, &horizon) {
+		t.Errorf("below the horizon: %v", err)
+	}
+	if _, _, err := h.store.Changes(t.Context(), r3, func(*Changes) bool { return true }); err != nil {
+		t.Errorf("at the horizon: %v", err)
 	}
 }

@@ -29,7 +29,18 @@ func appendTuple(dst []byte, t tuple.Tuple) []byte {
 	dst = appendUvarint(dst, uint64(t.Relation))
 	dst = appendUvarint(dst, uint64(t.Subject.Type))
 	dst = appendBytes(dst, t.Subject.ID)
-	return appendUvarint(dst, uint64(t.Subject.Relation))
+	dst = appendUvarint(dst, uint64(t.Subject.Relation))
+	dst = appendBool(dst, !t.Traits.None())
+	if t.Traits.None() {
+		return dst
+	}
+	return appendTraits(dst, t.Traits)
+}
+
+func appendTraits(dst []byte, t tuple.Traits) []byte {
+	dst = appendUvarint(dst, uint64(t.Caveat))
+	dst = appendBytes(dst, t.Context)
+	return appendUvarint(dst, uint64(t.ExpiresNanos))
 }
 
 // reader decodes what the append functions wrote. After the first fault it
@@ -96,6 +107,14 @@ func (r *reader) bytes() []byte {
 	return b
 }
 
+// optional returns bytes that may be missing, nil then.
+func (r *reader) optional() []byte {
+	if b := r.bytes(); len(b) > 0 {
+		return b
+	}
+	return nil
+}
+
 // count reads a number of items that take at least minBytes each, so that a
 // damaged count cannot ask for memory that the input does not pay for.
 func (r *reader) count(minBytes int) int {
@@ -131,7 +150,7 @@ func (r *reader) id() []byte {
 	return id
 }
 
-const minTupleWireBytes = 8
+const minTupleWireBytes = 9
 
 func (r *reader) tuple() tuple.Tuple {
 	var t tuple.Tuple
@@ -142,6 +161,20 @@ func (r *reader) tuple() tuple.Tuple {
 	t.Subject.ID = r.id()
 	t.Subject.Relation = tuple.RelationID(r.uint16())
 	if t.Subject.Relation == tuple.Wildcard && string(t.Subject.ID) != tuple.WildcardID {
+		r.fail()
+	}
+	if r.bool() {
+		t.Traits = r.traits()
+	}
+	return t
+}
+
+// traits reads traits that say something: none have no encoding.
+func (r *reader) traits() tuple.Traits {
+	t := tuple.Traits{Caveat: tuple.CaveatID(r.uint16())}
+	t.Context = r.optional()
+	t.ExpiresNanos = int64(r.uvarint())
+	if t.None() || t.ExpiresNanos < 0 || t.Caveat == 0 && t.Context != nil {
 		r.fail()
 	}
 	return t

@@ -4,13 +4,17 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
-// Names is the table of interned type and relation names. It is immutable:
-// [Names.Intern] returns a new table. The zero value is an empty table.
+// Names is the table of interned names: types, relations within a type, and
+// caveats. It is immutable: [Names.Intern] and [Names.InternCaveat] return a new
+// table. The zero value is an empty table.
 type Names struct {
-	types  []typeNames // by TypeID-1
-	byName map[string]TypeID
+	types         []typeNames // by TypeID-1
+	byName        map[string]TypeID
+	caveats       []string // by CaveatID-1
+	caveatsByName map[string]CaveatID
 }
 
 type typeNames struct {
@@ -72,7 +76,8 @@ func (n *Names) entry(t TypeID) *typeNames {
 // ids on every replica. It fails with ErrTooManyNames, and n stays as it was.
 func (n *Names) Intern(typeName string, relations []string) (*Names, []Interned, error) {
 	var gained []Interned
-	next := &Names{types: slices.Clone(n.types), byName: n.byName}
+	next := *n
+	next.types = slices.Clone(n.types)
 	t, ok := n.byName[typeName]
 	if !ok {
 		if len(n.types) >= math.MaxUint16 {
@@ -105,19 +110,65 @@ func (n *Names) Intern(typeName string, relations []string) (*Names, []Interned,
 		e.byName[name] = r
 		gained = append(gained, Interned{Type: t, Relation: r, Name: name})
 	}
-	return next, gained, nil
+	return &next, gained, nil
 }
 
-// ShapeText spells a shape: repository#maintainer@team#member, document#viewer@user:*.
+// Caveat returns the id of a caveat's name.
+func (n *Names) Caveat(name string) (CaveatID, bool) {
+	id, ok := n.caveatsByName[name]
+	return id, ok
+}
+
+// CaveatName returns the name of a caveat; "" for none and for ids that were
+// never handed out.
+func (n *Names) CaveatName(c CaveatID) string {
+	if c == 0 || int(c) > len(n.caveats) {
+		return ""
+	}
+	return n.caveats[c-1]
+}
+
+// InternCaveat returns a table that also has the given caveat, and its id.
+func (n *Names) InternCaveat(name string) (*Names, CaveatID, error) {
+	if id, ok := n.caveatsByName[name]; ok {
+		return n, id, nil
+	}
+	if len(n.caveats) >= math.MaxUint16 {
+		return nil, 0, ErrTooManyNames
+	}
+	next := *n
+	next.caveats = append(slices.Clone(n.caveats), name)
+	next.caveatsByName = maps.Clone(n.caveatsByName)
+	if next.caveatsByName == nil {
+		next.caveatsByName = make(map[string]CaveatID)
+	}
+	id := CaveatID(len(next.caveats))
+	next.caveatsByName[name] = id
+	return &next, id, nil
+}
+
+// ShapeText spells a shape as a schema does: repository#maintainer@team#member,
+// document#viewer@user:* with office_hours and expiration.
 func (n *Names) ShapeText(s Shape) string {
 	text := n.TypeName(s.Type) + "#" + n.RelationName(s.Type, s.Relation) + "@" + n.TypeName(s.Subject.Type)
 	switch s.Subject.Relation {
 	case Self:
-		return text
 	case Wildcard:
-		return text + ":" + WildcardID
+		text += ":" + WildcardID
+	default:
+		text += "#" + n.RelationName(s.Subject.Type, s.Subject.Relation)
 	}
-	return text + "#" + n.RelationName(s.Subject.Type, s.Subject.Relation)
+	var with []string
+	if s.Caveat != 0 {
+		with = append(with, n.CaveatName(s.Caveat))
+	}
+	if s.Expires {
+		with = append(with, expirationKey)
+	}
+	if len(with) == 0 {
+		return text
+	}
+	return text + " with " + strings.Join(with, " and ")
 }
 
 // Named spells t with names.
@@ -129,6 +180,9 @@ func (n *Names) Named(t Tuple) Named {
 		SubjectType:     n.TypeName(t.Subject.Type),
 		SubjectID:       string(t.Subject.ID),
 		SubjectRelation: n.RelationName(t.Subject.Type, t.Subject.Relation),
+		Caveat:          n.CaveatName(t.Traits.Caveat),
+		Context:         string(t.Traits.Context),
+		ExpiresNanos:    t.Traits.ExpiresNanos,
 	}
 }
 
@@ -147,7 +201,20 @@ func (n *Names) Tuple(t Named) (_ Tuple, ok bool) {
 	if !ok {
 		return Tuple{}, false
 	}
-	return Tuple{Object{ot, []byte(t.ObjectID)}, r, s}, true
+	traits, ok := n.traits(t)
+	return Tuple{Object{ot, []byte(t.ObjectID)}, r, s, traits}, ok
+}
+
+func (n *Names) traits(t Named) (_ Traits, ok bool) {
+	traits := Traits{ExpiresNanos: t.ExpiresNanos}
+	if t.Caveat == "" {
+		return traits, t.Context == ""
+	}
+	traits.Caveat, ok = n.Caveat(t.Caveat)
+	if t.Context != "" {
+		traits.Context = []byte(t.Context)
+	}
+	return traits, ok
 }
 
 // Subject turns a named subject into ids, as [Names.Tuple] does.

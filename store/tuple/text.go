@@ -13,15 +13,20 @@ const MaxObjectIDBytes = 1024
 type Named struct {
 	ObjectType, ObjectID, Relation          string
 	SubjectType, SubjectID, SubjectRelation string
+	// Caveat is the name of the tuple's caveat, Context its context as a JSON
+	// object; both may be empty. ExpiresNanos is as in Traits.
+	Caveat, Context string
+	ExpiresNanos    int64
 }
 
-// String returns the text form, type:id#relation@type:id[#relation].
+// String returns the text form, type:id#relation@type:id#relation[caveat:{...}][expiration:time],
+// of which the subject's relation and what is in brackets may be missing.
 func (t Named) String() string {
 	s := t.ObjectType + ":" + t.ObjectID + "#" + t.Relation + "@" + t.SubjectType + ":" + t.SubjectID
 	if t.SubjectRelation != "" {
 		s += "#" + t.SubjectRelation
 	}
-	return s
+	return t.appendTraits(s)
 }
 
 // Parse reads a tuple's text form. Errors wrap ErrSyntax or ErrObjectID and
@@ -33,6 +38,12 @@ func Parse(text string) (Named, error) {
 	}
 	var t Named
 	var err error
+	if i := strings.IndexByte(subject, '['); i >= 0 {
+		if err := t.parseTraits(subject[i:]); err != nil {
+			return Named{}, err
+		}
+		subject = subject[:i]
+	}
 	if t.ObjectType, t.ObjectID, t.Relation, err = ParseSubject(object); err != nil {
 		return Named{}, fmt.Errorf("object: %w", err)
 	}

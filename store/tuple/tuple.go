@@ -46,11 +46,12 @@ type Kind struct {
 // Kind returns the subject's kind.
 func (s Subject) Kind() Kind { return Kind{s.Type, s.Relation} }
 
-// Tuple is one stored relationship.
+// Tuple is one stored relationship. Its traits are no part of its identity.
 type Tuple struct {
 	Object   Object
 	Relation RelationID
 	Subject  Subject
+	Traits   Traits
 }
 
 // Shape is a tuple without its ids: what a schema allows and counters count.
@@ -58,26 +59,44 @@ type Shape struct {
 	Type     TypeID
 	Relation RelationID
 	Subject  Kind
+	Caveat   CaveatID
+	Expires  bool
 }
 
 // Shape returns the tuple's shape.
 func (t Tuple) Shape() Shape {
-	return Shape{t.Object.Type, t.Relation, t.Subject.Kind()}
+	return Shape{t.Object.Type, t.Relation, t.Subject.Kind(), t.Traits.Caveat, t.Traits.ExpiresNanos != 0}
 }
 
-// Compare orders shapes by type, relation, subject type, subject relation.
+// Bare returns the shape without its traits.
+func (s Shape) Bare() Shape {
+	s.Caveat, s.Expires = 0, false
+	return s
+}
+
+// Compare orders shapes by type, relation, subject type, subject relation,
+// caveat, and those that expire last.
 func (s Shape) Compare(o Shape) int {
 	return cmp.Or(
 		cmp.Compare(s.Type, o.Type),
 		cmp.Compare(s.Relation, o.Relation),
 		cmp.Compare(s.Subject.Type, o.Subject.Type),
 		cmp.Compare(s.Subject.Relation, o.Subject.Relation),
+		cmp.Compare(s.Caveat, o.Caveat),
+		cmp.Compare(expires(s), expires(o)),
 	)
 }
 
-// Equal reports whether two tuples are the same relationship.
+func expires(s Shape) int {
+	if s.Expires {
+		return 1
+	}
+	return 0
+}
+
+// Equal reports whether two tuples are the same relationship, whatever their traits.
 func (t Tuple) Equal(o Tuple) bool {
-	return t.Shape() == o.Shape() &&
+	return t.Shape().Bare() == o.Shape().Bare() &&
 		bytes.Equal(t.Object.ID, o.Object.ID) && bytes.Equal(t.Subject.ID, o.Subject.ID)
 }
 
@@ -85,5 +104,6 @@ func (t Tuple) Equal(o Tuple) bool {
 func (t Tuple) Clone() Tuple {
 	t.Object.ID = bytes.Clone(t.Object.ID)
 	t.Subject.ID = bytes.Clone(t.Subject.ID)
+	t.Traits.Context = bytes.Clone(t.Traits.Context)
 	return t
 }
