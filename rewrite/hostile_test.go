@@ -87,7 +87,7 @@ func (g *graph) Subjects(object tuple.Object, _ tuple.RelationID, kind tuple.Kin
 			page.More = true
 			return nil
 		}
-		page.Append(id)
+		page.Append(id, tuple.Traits{})
 	}
 	return nil
 }

@@ -434,9 +434,32 @@ func (h *history) compareTuplesets(m *model, revision int) {
 				n, _ := tuple.Parse(text)
 				return (n.SubjectID == "*") != (named.SubjectID == "*")
 			})
-			if page.Len() != len(want) || page.More {
-				h.t.Fatalf("at %d, subjects of %s: %d, want %v", revision, text, page.Len(), want)
+			h.comparePage(n, &page, want, text, func(named tuple.Named) string { return named.SubjectID })
+			if err := n.Objects(tp.Subject, tp.Object.Type, tp.Relation, nil, 100, &page); err != nil {
+				h.t.Fatal(err)
 			}
+			f = tuple.Filter{ObjectType: named.ObjectType, Relation: named.Relation, SubjectType: named.SubjectType,
+				SubjectID: named.SubjectID, SubjectRelation: named.SubjectRelation, MatchSubjectRelation: true}
+			h.comparePage(n, &page, m.selected(revision, f), text, func(named tuple.Named) string { return named.ObjectID })
+		}
+	}
+}
+
+// comparePage compares ids and traits with the wanted tuples, which are in no order.
+func (h *history) comparePage(n *Snapshot, page *tuple.Page, want []string, asked string, id func(tuple.Named) string) {
+	h.t.Helper()
+	wanted := make(map[string]tuple.Traits)
+	for _, text := range want {
+		named, _ := tuple.Parse(text)
+		tp, _ := n.Names().Tuple(named)
+		wanted[id(named)] = tp.Traits
+	}
+	if page.Len() != len(wanted) || page.More {
+		h.t.Fatalf("at %d, beside %s: %d, want %v", n.Revision(), asked, page.Len(), want)
+	}
+	for i := range page.Len() {
+		if traits, ok := wanted[string(page.ID(i))]; !ok || !traits.Equal(page.Traits(i)) {
+			h.t.Fatalf("at %d, beside %s: %s %+v, want %v", n.Revision(), asked, page.ID(i), page.Traits(i), want)
 		}
 	}
 }

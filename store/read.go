@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -100,7 +99,7 @@ func visitSpans(ctx context.Context, it *iterator, list []span, revision uint64,
 			if reads++; reads%contextCheckInterval == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			t, err := readTuple(it)
+			t, err := w.tuple()
 			if err != nil {
 				return err
 			}
@@ -121,21 +120,6 @@ func visitSpans(ctx context.Context, it *iterator, list []span, revision uint64,
 		}
 	}
 	return nil
-}
-
-// readTuple returns the live tuple that the iterator stands on.
-func readTuple(it *iterator) (tuple.Tuple, error) {
-	k, ok := decodeTupleKey(it.Key())
-	if !ok {
-		return tuple.Tuple{}, fmt.Errorf("%w: tuple key %x", ErrFormat, it.Key())
-	}
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return tuple.Tuple{}, err
-	}
-	t := k.tuple()
-	t.Traits, err = decodeLive(value)
-	return t, err
 }
 
 // Read returns the tuples that a filter selects, in a fixed order, at most

@@ -119,11 +119,12 @@ func (n *Snapshot) iterator() (*iterator, error) {
 	return it, nil
 }
 
-// Contains reports whether object#relation@subject is stored.
-func (n *Snapshot) Contains(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (bool, error) {
+// Find returns the traits of object#relation@subject, if it is stored. Their
+// context is valid until the next read.
+func (n *Snapshot) Find(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (traits tuple.Traits, found bool, err error) {
 	it, err := n.iterator()
 	if err != nil {
-		return false, err
+		return traits, false, err
 	}
 	it.key = appendPrefix(it.key[:0], tagForward, side{tuple.Kind{Type: object.Type, Relation: relation}, object.ID})
 	split := len(it.key)
@@ -131,21 +132,45 @@ func (n *Snapshot) Contains(object tuple.Object, relation tuple.RelationID, subj
 	end := len(it.key)
 	it.key = appendRevision(it.key, n.revision)
 	if !it.seekPrefix(split) || !bytes.Equal(withoutRevision(it.Key()), it.key[:end]) {
-		return false, it.Error()
+		return traits, false, it.Error()
 	}
 	value, err := it.ValueAndErr()
-	return err == nil && isLive(value), err
+	if err != nil || !isLive(value) {
+		return traits, false, err
+	}
+	traits, err = decodeLive(value)
+	return traits, err == nil, err
+}
+
+// Contains reports whether object#relation@subject is stored.
+func (n *Snapshot) Contains(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (bool, error) {
+	_, found, err := n.Find(object, relation, subject)
+	return found, err
 }
 
 // Subjects resets page and fills it with the ids of the subjects of one kind
-// of object#relation, ascending, above after (nil: from the first), at most limit.
+// of object#relation, ascending, above `above` (nil: from the first), at most
+// limit, and their tuples' traits.
 func (n *Snapshot) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
+	first := side{tuple.Kind{Type: object.Type, Relation: relation}, object.ID}
+	return n.others(tagForward, first, kind, above, limit, page)
+}
+
+// Objects is Subjects the other way: it fills page with the ids of the objects
+// of one type to which a subject has a relation.
+func (n *Snapshot) Objects(subject tuple.Subject, objectType tuple.TypeID, relation tuple.RelationID, above []byte, limit int, page *tuple.Page) error {
+	kind := tuple.Kind{Type: objectType, Relation: relation}
+	return n.others(tagReverse, subjectSide(subject), kind, above, limit, page)
+}
+
+// others lists the second halves of one kind that stand with a first half.
+func (n *Snapshot) others(tag byte, first side, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
 	page.Reset()
 	it, err := n.iterator()
 	if err != nil {
 		return err
 	}
-	it.key = appendPrefix(it.key[:0], tagForward, side{tuple.Kind{Type: object.Type, Relation: relation}, object.ID})
+	it.key = appendPrefix(it.key[:0], tag, first)
 	split := len(it.key)
 	it.key = appendKind(it.key, kind)
 	w := walk{it: it, split: split, revision: n.revision}
@@ -158,8 +183,12 @@ func (n *Snapshot) Subjects(object tuple.Object, relation tuple.RelationID, kind
 			page.More = true
 			return nil
 		}
+		traits, err := w.traits()
+		if err != nil {
+			return err
+		}
 		key := it.Key()
-		page.Append(key[split+kindBytes : len(key)-revisionBytes-1])
+		page.Append(key[split+kindBytes:len(key)-revisionBytes-1], traits)
 	}
 	return w.err
 }

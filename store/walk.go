@@ -1,6 +1,11 @@
 package store
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tupelodb/tupelo/store/tuple"
+)
 
 // walk goes through the tuples that are live at a revision, in key order, among
 // the keys that begin with a bound. It uses its iterator's buffers, so there is
@@ -94,4 +99,25 @@ func (w *walk) pass(target []byte, pastTuple bool) bool {
 		w.it.key = appendRevision(w.it.key, w.revision)
 	}
 	return w.jump()
+}
+
+// traits returns those of the tuple that the walk stands on; the context is
+// valid until it moves on.
+func (w *walk) traits() (tuple.Traits, error) {
+	value, err := w.it.ValueAndErr()
+	if err != nil {
+		return tuple.Traits{}, err
+	}
+	return decodeLive(value)
+}
+
+// tuple returns the tuple that the walk stands on, valid until it moves on.
+func (w *walk) tuple() (t tuple.Tuple, err error) {
+	k, ok := decodeTupleKey(w.it.Key())
+	if !ok {
+		return t, fmt.Errorf("%w: tuple key %x", ErrFormat, w.it.Key())
+	}
+	t = k.tuple()
+	t.Traits, err = w.traits()
+	return t, err
 }

@@ -80,7 +80,7 @@ func (s *Tuples) Subjects(object tuple.Object, relation tuple.RelationID, kind t
 		ids, page.More = ids[:limit], true
 	}
 	for _, id := range ids {
-		page.Append(id)
+		page.Append(id, tuple.Traits{})
 	}
 	return nil
 }
