@@ -305,3 +305,21 @@ func TestAMemberOfOneTeamIsFoundBeforeTheTeamsWithinTheOthersAreGoneThrough(t *t
 		t.Errorf("a no took %d reads, %v; want a look-up and a tupleset for each of 5 teams", result.Cost.Reads, err)
 	}
 }
+
+func TestErrorsAndVerdictsSayWhatTheyAre(t *testing.T) {
+	for got, want := range map[string]string{
+		rewrite.No.String():                                   "no",
+		rewrite.Conditional.String():                          "conditional",
+		rewrite.Yes.String():                                  "yes",
+		rewrite.Verdict(9).String():                           "Verdict(9)",
+		(&rewrite.WorkError{Unit: "steps", Limit: 7}).Error(): "too many sub-problems: the question takes more than 7 steps",
+	} {
+		if got != want {
+			t.Errorf("got %q; want %q", got, want)
+		}
+	}
+	var unanswered rewrite.Answer
+	if unanswered.Verdict != rewrite.No {
+		t.Errorf("an answer that nobody filled in is %v", unanswered.Verdict)
+	}
+}
