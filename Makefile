@@ -52,7 +52,7 @@ lint: ## Check format, vet, staticcheck, and the example's schema
 check: lint test ## What a commit needs
 
 bench: ## Run the benchmarks (BENCH=regexp BENCHTIME=1s)
-	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./...
 
 fuzz: ## Run each fuzz target for FUZZTIME=20s
 	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \

@@ -183,8 +183,10 @@ func TestARevisionThatDoesNotComeIsAnErrorNotAStaleAnswer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t, func(o *Options) { o.WaitLimit = 7 * time.Second })
 				c.release(t, c.granted)
+				patient, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
 				begun := time.Now()
-				_, err := c.ask(t.Context(), t, how(c))
+				_, err := c.ask(patient, t, how(c))
 				got := seen(t, statusOf(err).Err())
 				if got.code != "Unavailable" || got.reason != "ERROR_REASON_REVISION_NOT_REACHED" {
 					t.Errorf("%+v", got)
@@ -193,9 +195,9 @@ func TestARevisionThatDoesNotComeIsAnErrorNotAStaleAnswer(t *testing.T) {
 					t.Errorf("it waited for %s", waited)
 				}
 
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				hasty, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				defer cancel()
-				_, err = c.ask(ctx, t, how(c))
+				_, err = c.ask(hasty, t, how(c))
 				if got := seen(t, statusOf(err).Err()); got.code != "DeadlineExceeded" {
 					t.Errorf("with a deadline of its own: %+v", got)
 				}

@@ -1,11 +1,14 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -355,6 +358,25 @@ func TestWriteErrorsOfTheLogKeepTheirMeaning(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A client without patience of its own is not kept for ever, and is told the truth.
+func TestAWriteWhoseFateIsNotLearnedIsUnknownAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLog(t)
+		l.lead(t)
+		s := newTestServer(t, l, func(o *Options) { o.Log, o.WaitLimit = stuckLog{l}, 7*time.Second })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		begun := time.Now()
+		_, err := s.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: gitclub})
+		if got := seen(t, statusOf(err).Err()); got.code != "Unknown" || got.reason != "ERROR_REASON_OUTCOME_UNKNOWN" {
+			t.Errorf("%+v", got)
+		}
+		if waited := time.Since(begun); waited != 7*time.Second {
+			t.Errorf("it waited for %s", waited)
+		}
+	})
 }
 
 func TestASchemaIsReadAsItWasWritten(t *testing.T) {

@@ -46,7 +46,7 @@ type Options struct {
 	// Limits bound the work of one question.
 	Limits rewrite.Limits
 	// WaitLimit is how long a call without a shorter deadline waits for a
-	// revision. Default 10 s.
+	// revision, or for its write. Default 10 s.
 	WaitLimit time.Duration
 	// DrainLimit is how long calls may go on once the server is told to stop.
 	// Default 10 s.

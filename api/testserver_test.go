@@ -324,3 +324,11 @@ func (s *Server) touchNow(t testing.TB, tuples ...string) error {
 type oddLog struct{ Log }
 
 func (oddLog) Propose(context.Context, []byte) (any, error) { return "done", nil }
+
+// stuckLog takes proposals and never says what became of them.
+type stuckLog struct{ Log }
+
+func (stuckLog) Propose(ctx context.Context, _ []byte) (any, error) {
+	<-ctx.Done()
+	return nil, errors.Join(logError("outcome-unknown"), ctx.Err())
+}

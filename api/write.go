@@ -108,8 +108,11 @@ func (s *Server) withNewest(use func(*store.Snapshot, *model) error) error {
 	return use(snapshot, m)
 }
 
-// propose has a command applied.
+// propose has a command applied. A call without a shorter deadline waits for
+// waitLimit; the log then says that the outcome is unknown.
 func (s *Server) propose(ctx context.Context, command store.Command) (store.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.waitLimit)
+	defer cancel()
 	applied, err := s.log.Propose(ctx, store.Encode(command))
 	if err != nil {
 		return store.Result{}, err

@@ -104,6 +104,30 @@ func TestAProposalThatTheStateHadHearsThatItsOutcomeIsUnknown(t *testing.T) {
 	}
 }
 
+func TestARestoreMovesTheWatermarkToWhatTheSnapshotHolds(t *testing.T) {
+	f, l, failure := newFSM(t, faults{}, record{2, "overruled"})
+	s := newSnapshots(t, l.fs, 1)
+	_, r, err := s.Open(snapshotOf(t, s, 9, 1, 5, 7))
+	must(t, err)
+	defer r.Close()
+	must(t, f.Restore(r))
+	if f.watermark.load() != 9 || fmt.Sprint(l.commands()) != "[command 5 command 7]" || *failure != nil {
+		t.Errorf("watermark %d, %q, %v", f.watermark.load(), l.commands(), *failure)
+	}
+}
+
+func TestARestoreThatFailsFailsTheNode(t *testing.T) {
+	f, l, failure := newFSM(t, faults{})
+	s := newSnapshots(t, l.fs, 1)
+	_, r, err := s.Open(snapshotOf(t, s, 9, 1, 5, 7))
+	must(t, err)
+	defer r.Close()
+	damages["a shortened file"](t, s, r.(*snapshotReader).id)
+	if err := f.Restore(r); err == nil || *failure == nil || f.broken == nil || f.watermark.load() != 0 {
+		t.Errorf("%v, failure %v", err, *failure)
+	}
+}
+
 func TestRestoreAndPersistRefuseWhatIsNotThisStores(t *testing.T) {
 	f, _, failure := newFSM(t, faults{})
 	if err := f.Restore(io.NopCloser(strings.NewReader("x"))); err == nil {

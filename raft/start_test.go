@@ -137,6 +137,9 @@ func TestRaftStartsWhereTheStateIsOrSaysWhatIsMissing(t *testing.T) {
 			if n.start.index != c.start {
 				t.Errorf("raft starts at %d, want %d", n.start.index, c.start)
 			}
+			if want := min(c.start, 1); n.start.term != want { // the scenes are set in term 1
+				t.Errorf("raft starts in term %d, want %d", n.start.term, want)
+			}
 			if (l.number > 3) != c.restored { // opened, filled, opened again
 				t.Errorf("restored: %v", l.number > 3)
 			}
@@ -316,6 +319,7 @@ func TestCloseInterruptsASnapshot(t *testing.T) {
 		mustPropose(t, n, "x")
 		done := make(chan error, 1)
 		go func() { done <- n.Snapshot(t.Context()) }()
+		synctest.Wait()
 		closeNode(t, n)
 		if err := <-done; err == nil {
 			t.Error("the snapshot said nothing")

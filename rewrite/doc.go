@@ -66,9 +66,10 @@
 //	R4  Undecided is never an answer and never turned into yes or no but by the
 //	    exact path.
 //	R5  What lies beyond Limits.Depth is unknown: it makes nothing true and
-//	    nothing false. Distance is the number of hops on the shortest way. If
-//	    the answer is the same whatever the unknown is, it is given; else the
-//	    question fails with ErrDepthExceeded.
+//	    nothing false. Distance is the number of hops on the shortest way, over
+//	    all that the question may depend on. If the answer is the same whatever
+//	    the unknown is, it is given; else the question fails with
+//	    ErrDepthExceeded.
 //	R6  Time, memory and stack are bounded by Limits, whatever the data: a
 //	    question that would take more fails with ErrTooManySubProblems. Steps
 //	    grow with the tuples in reach and not with the ways through them; only

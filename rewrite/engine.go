@@ -93,14 +93,14 @@ func (e *Engine) acquire(ctx context.Context, reader Reader) *run {
 // release gives scratch back, unless a large request has made it large.
 func (e *Engine) release(r *run) {
 	r.ctx, r.reader, r.subject, r.wildcard = nil, nil, tuple.Subject{}, tuple.Subject{}
-	if cap(r.goals.list) <= keepGoals && cap(r.goals.ids) <= keepIDBytes && len(r.pages) <= keepPages {
+	if cap(r.goals.list) <= keepGoals && cap(r.goals.ids) <= keepIDBytes && len(r.readings) <= keepReadings {
 		e.runs.Put(r)
 	}
 }
 
-// What pooled scratch may hold: less than 2 MiB with its pages.
+// What pooled scratch may hold: about 2 MiB, most of it in readings.
 const (
-	keepGoals   = 1 << 14
-	keepIDBytes = 1 << 19
-	keepPages   = DefaultDepth + 1
+	keepGoals    = 1 << 14
+	keepIDBytes  = 1 << 19
+	keepReadings = DefaultDepth + 1
 )

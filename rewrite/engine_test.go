@@ -288,3 +288,38 @@ func TestTheCostOfAnAnswerIsCounted(t *testing.T) {
 		t.Errorf("got %+v; want %+v", result.Cost, want)
 	}
 }
+
+func TestAMemberOfOneTeamIsFoundBeforeTheTeamsWithinTheOthersAreGoneThrough(t *testing.T) {
+	w := parse(t, teams, "team:all#member@team:a#member", "team:all#member@team:b#member", "team:b#member@user:ann",
+		"team:a#member@team:c#member", "team:c#member@team:d#member")
+	engine := rewrite.New(w.Program, rewrite.Limits{})
+	result, err := check(t, engine, w, w.Tuples, "team:all#member", "user:ann")
+	if err != nil || result.Verdict != rewrite.Yes {
+		t.Fatalf("got %v, %v; want yes", result.Verdict, err)
+	}
+	// A look-up in all, its teams, a look-up in a and in b; and no look twice.
+	if result.Cost.Reads != 4 {
+		t.Errorf("it took %d reads; want 4", result.Cost.Reads)
+	}
+	if result, err = check(t, engine, w, w.Tuples, "team:all#member", "user:bob"); err != nil || result.Cost.Reads != 2*5 {
+		t.Errorf("a no took %d reads, %v; want a look-up and a tupleset for each of 5 teams", result.Cost.Reads, err)
+	}
+}
+
+func TestErrorsAndVerdictsSayWhatTheyAre(t *testing.T) {
+	for got, want := range map[string]string{
+		rewrite.No.String():                                   "no",
+		rewrite.Conditional.String():                          "conditional",
+		rewrite.Yes.String():                                  "yes",
+		rewrite.Verdict(9).String():                           "Verdict(9)",
+		(&rewrite.WorkError{Unit: "steps", Limit: 7}).Error(): "too many sub-problems: the question takes more than 7 steps",
+	} {
+		if got != want {
+			t.Errorf("got %q; want %q", got, want)
+		}
+	}
+	var unanswered rewrite.Answer
+	if unanswered.Verdict != rewrite.No {
+		t.Errorf("an answer that nobody filled in is %v", unanswered.Verdict)
+	}
+}

@@ -36,8 +36,8 @@ type exact struct {
 	// was found to be.
 	gates []gate
 	hops  []int32
-	// queue has the goals to lay out at the present distance, next those one
-	// hop further.
+	// present is the distance being laid out, -1 before the first; queue has
+	// its goals, next those one hop further.
 	present     int
 	queue, next []int32
 	operands    []gate // of the gates being built, the innermost last

@@ -40,6 +40,8 @@ type goal struct {
 	// used says that somebody was told a provisional no because the goal is
 	// active.
 	used bool
+	// looked says that the goal's relation does not store the subject itself.
+	looked bool
 }
 
 // goals numbers the distinct sub-problems of one subject as they are met, and

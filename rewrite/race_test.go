@@ -2,6 +2,6 @@
 
 package rewrite_test
 
-// raceDetector says that sync.Pool drops what it is given at random, so that
-// allocations cannot be counted.
+// raceDetector says that the race detector is on: everything is slow, and
+// sync.Pool drops things at random, so that allocations cannot be counted.
 const raceDetector = true

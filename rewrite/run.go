@@ -24,10 +24,10 @@ type run struct {
 	subjectSlot int32         // the slot it is a userset of, or -1
 	kind        int32         // its kind, by the program; -1 if the program has none
 
-	goals goals
-	trail []int32 // provisional goals, in the order they were completed
-	depth int32   // how many goals are active: the level of the next one
-	pages []*tuple.Page
+	goals    goals
+	trail    []int32    // provisional goals, in the order they were completed
+	depth    int32      // how many goals are active: the level of the next one
+	readings []*reading // by distance
 
 	// The question being answered.
 	cost      Cost
@@ -174,11 +174,16 @@ func (r *run) readError(object tuple.Object, slot *schema.Slot, err error) error
 		r.engine.program.Types[slot.Type].Name, object.ID, slot.Name, err)
 }
 
-// page returns the page for reads at a number of hops. Each hop has its own,
-// because the search returns to it after it has been deeper.
-func (r *run) page(hops int) *tuple.Page {
-	for len(r.pages) <= hops {
-		r.pages = append(r.pages, &tuple.Page{})
+// reading is what the search is reading at one distance from the question. It
+// returns to it after it has been deeper, so each distance has its own.
+type reading struct {
+	page  tuple.Page
+	goals []int32 // of the page, in its order
+}
+
+func (r *run) read(hops int) *reading {
+	for len(r.readings) <= hops {
+		r.readings = append(r.readings, &reading{})
 	}
-	return r.pages[hops]
+	return r.readings[hops]
 }

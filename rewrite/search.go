@@ -159,9 +159,13 @@ func (r *run) exclusion(node *schema.Node, g int32, hops int) (outcome, error) {
 // this is yes if the relation stores the subject, or the wildcard that covers
 // it, or a userset which contains it. Look-ups come before recursion.
 func (r *run) this(g int32, hops int) (outcome, error) {
-	slot := &r.engine.program.Slots[r.goals.list[g].slot]
-	if found, err := r.storedDirectly(g, slot); err != nil || found {
-		return isYes, err
+	goal := &r.goals.list[g]
+	slot := &r.engine.program.Slots[goal.slot]
+	if !goal.looked {
+		if found, err := r.storedDirectly(g, slot); err != nil || found {
+			return isYes, err
+		}
+		goal.looked = true
 	}
 	sum := isNo
 	for i := range slot.Direct {
@@ -229,25 +233,56 @@ func (r *run) arrow(node *schema.Node, g int32, hops int) (outcome, error) {
 // anyOf is yes if the target slot is yes at any of the subjects of one kind
 // that a relation stores at goal g's object: one hop.
 func (r *run) anyOf(g int32, relation *schema.Slot, kind tuple.Kind, target int32, hops int) (outcome, error) {
-	page := r.page(hops)
+	read := r.read(hops)
 	sum := isNo
 	var after []byte
 	for {
-		if err := r.tupleset(r.object(g), relation, kind, after, page); err != nil {
+		if err := r.tupleset(r.object(g), relation, kind, after, &read.page); err != nil {
 			return isUnclear, err
 		}
-		var last int32
-		for i := range page.Len() {
-			last = r.goals.at(target, page.ID(i))
-			found, err := r.solve(last, hops+1)
+		if found, err := r.glance(read, target, hops+1); err != nil || found {
+			return isYes, err
+		}
+		for _, next := range read.goals {
+			found, err := r.solve(next, hops+1)
 			if err != nil || found.value == yes {
 				return found, err
 			}
 			sum = sum.or(found)
 		}
-		if !page.More {
+		if !read.page.More {
 			return sum, nil
 		}
-		after = r.goals.id(last) // not page.ID: the page is about to be overwritten
+		after = r.goals.id(read.goals[len(read.goals)-1]) // the page is about to be overwritten
 	}
+}
+
+// glance numbers the goals of a page, and looks whether one of them is yes at
+// first sight: known to be, or storing the subject. Where many teams are
+// stored, this finds the one that has the subject before the teams within the
+// others are gone through.
+func (r *run) glance(read *reading, target int32, hops int) (bool, error) {
+	slot := &r.engine.program.Slots[target]
+	stores := r.engine.program.Nodes[slot.Root].Op == schema.This && hops <= r.engine.limits.Depth
+	read.goals = read.goals[:0]
+	for i := range read.page.Len() {
+		g := r.goals.at(target, read.page.ID(i))
+		read.goals = append(read.goals, g)
+		goal := &r.goals.list[g]
+		if goal.state == settledYes {
+			return true, nil
+		}
+		if !stores || goal.state != fresh || goal.looked {
+			continue
+		}
+		found, err := r.storedDirectly(g, slot)
+		if err != nil {
+			return false, err
+		}
+		if goal.looked = true; found {
+			goal.state = settledYes
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -253,7 +253,11 @@ func (c *checker) arrowLeft(sc *scope, e *Arrow) {
 		return
 	}
 	hint := func() string {
-		return didYouMean(e.Relation, slices.Collect(relationNames(sc.Definition)))
+		var relations []string
+		for r := range sc.Relations() {
+			relations = append(relations, r.Name)
+		}
+		return didYouMean(e.Relation, relations)
 	}
 	c.report.name(e.Pos, e.Relation, hint, "`%s` has no relation `%s`", sc.Name, e.Relation)
 }

@@ -1,9 +1,6 @@
 package schema
 
-import (
-	"iter"
-	"strings"
-)
+import "strings"
 
 // cycles reports the permissions of a definition that depend on themselves
 // without passing through data: `permission a = b` with `permission b = a`
@@ -38,7 +35,11 @@ func (f *cycleFinder) visit(p *Permission) {
 	}
 	f.state[p.Name] = onPath
 	f.path = append(f.path, p)
-	for e := range refs(p.Expr) {
+	for leaf := range Leaves(p.Expr) {
+		e, ok := leaf.(*Ref)
+		if !ok {
+			continue
+		}
 		next, ok := f.scope.members[e.Name].(*Permission)
 		if !ok {
 			continue
@@ -66,25 +67,4 @@ func (f *cycleFinder) found(start *Permission, e *Ref) {
 		return "only through data, such as `parent->" + start.Name + "`, can a permission depend on itself"
 	}
 	f.report.name(e.Pos, e.Name, hint, "permission `%s` depends on itself: %s", start.Name, strings.Join(names, " → "))
-}
-
-// refs yields the references to members of the same definition.
-func refs(e Expr) iter.Seq[*Ref] {
-	return func(yield func(*Ref) bool) {
-		for leaf := range Leaves(e) {
-			if r, ok := leaf.(*Ref); ok && !yield(r) {
-				return
-			}
-		}
-	}
-}
-
-func relationNames(d *Definition) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for r := range d.Relations() {
-			if !yield(r.Name) {
-				return
-			}
-		}
-	}
 }

@@ -16,7 +16,7 @@ func Suggest(name string, candidates []string) (nearest string, ok bool) {
 		if c == name || len(c) > maxSuggestBytes || abs(len(c)-len(name)) >= best {
 			continue
 		}
-		if d := editDistance(name, c); d < best {
+		if d := editDistance(name, c, best); d < best {
 			best, nearest, ok = d, c, true
 		}
 	}
@@ -24,21 +24,25 @@ func Suggest(name string, candidates []string) (nearest string, ok bool) {
 }
 
 // editDistance counts the insertions, deletions, replacements and swaps of
-// neighbours that turn a into b, byte by byte.
-func editDistance(a, b string) int {
+// neighbours that turn a into b, byte by byte; from limit on it does not count.
+func editDistance(a, b string, limit int) int {
+	// Cells as far off the diagonal as the limit can only hold more than it.
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
-		row[j] = j
+		row[j] = min(j, limit)
 	}
 	for i := 1; i <= len(a); i++ {
 		before, above, row = above, row, before
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
+		for j := range row {
+			row[j] = limit
+		}
+		row[0] = min(i, limit)
+		for j := max(1, i-limit); j <= min(len(b), i+limit); j++ {
 			replace := above[j-1]
 			if a[i-1] != b[j-1] {
 				replace++
 			}
-			row[j] = min(replace, above[j]+1, row[j-1]+1)
+			row[j] = min(replace, above[j]+1, row[j-1]+1, limit)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}

@@ -58,8 +58,10 @@ func TestEditDistanceIsThatOfTheDefinition(t *testing.T) {
 	words := []string{"", "a", "b", "ab", "ba", "abc", "acb", "bca", "abcd", "badc", "reader", "raeder", "redaer"}
 	for _, a := range words {
 		for _, b := range words {
-			if got, want := editDistance(a, b), slowDistance(a, b); got != want {
-				t.Errorf("distance of %q and %q is %d, want %d", a, b, got, want)
+			for limit := range 8 {
+				if got, want := editDistance(a, b, limit), min(limit, slowDistance(a, b)); got != want {
+					t.Errorf("distance of %q and %q up to %d is %d, want %d", a, b, limit, got, want)
+				}
 			}
 		}
 	}

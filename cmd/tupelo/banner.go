@@ -9,6 +9,7 @@ import (
 // ready is what serve tells when it answers.
 type ready struct {
 	Address  string        `json:"address"`
+	Metrics  string        `json:"metrics,omitempty"`
 	Data     string        `json:"data,omitempty"`
 	Revision uint64        `json:"revision"`
 	ReadyIn  time.Duration `json:"ready_in_nanoseconds"`
@@ -24,7 +25,7 @@ func announce(t *terminal, logger *slog.Logger, r ready) {
 	case t.interactive():
 		fmt.Fprint(t.diag, bannerText(r))
 	default:
-		logger.Info("serving", "address", r.Address, "data", r.where(), "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
+		logger.Info("serving", "address", r.Address, "metrics", r.Metrics, "data", r.where(), "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
 	}
 }
 
@@ -36,13 +37,14 @@ func (r ready) where() string {
 }
 
 func bannerText(r ready) string {
-	return fmt.Sprintf(`
-  Tupelo %s
-
-  address   %s
-  data      %s
-  revision  %d
-  ready in  %s
-
-`, readBuild().Version, r.Address, r.where(), r.Revision, r.ReadyIn.Round(time.Millisecond))
+	text := fmt.Sprintf("\n  Tupelo %s\n\n", readBuild().Version)
+	row := func(name string, value any) { text += fmt.Sprintf("  %-10s%v\n", name, value) }
+	row("address", r.Address)
+	if r.Metrics != "" {
+		row("metrics", "http://"+r.Metrics+"/metrics")
+	}
+	row("data", r.where())
+	row("revision", r.Revision)
+	row("ready in", r.ReadyIn.Round(time.Millisecond))
+	return text + "\n"
 }

@@ -136,11 +136,6 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func isLoopbackAddr(address net.Addr) bool {
-	host, _, err := net.SplitHostPort(address.String())
-	return err == nil && isLoopback(host)
-}
-
 // bearer shows a token with every call. It does not insist on TLS, because
 // credentials has decided about that.
 type bearer string

@@ -26,7 +26,8 @@ type nodeOptions struct {
 	Dir string
 	// CacheBytes bounds the store's cache of blocks.
 	CacheBytes int64
-	Logger     *slog.Logger
+	// Logger takes what an operator should know; nil discards it.
+	Logger *slog.Logger
 	// API is what the server is told; Store, Log and LogStatus are set here.
 	API api.Options
 	// tune changes raft's options before they are used; for tests.
@@ -49,6 +50,9 @@ type node struct {
 // opening.
 func openNode(ctx context.Context, o nodeOptions) (_ *node, err error) {
 	n := &node{}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close(ctx))

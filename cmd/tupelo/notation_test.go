@@ -114,7 +114,6 @@ func TestReadingLinesCanStopInBetween(t *testing.T) {
 
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a # b\n\n// c\r\nd"))
-	f.Add(bytes.Repeat([]byte("x"), maxLineBytes+2))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		last := 0
 		for l, err := range linesOf(bytes.NewReader(text)) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
-	"net/http"
 	"slices"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/rewrite"
@@ -124,18 +123,14 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		return err
 	}
 	defer traces.close()
-	listener, err := net.Listen("tcp", o.listen)
+	l, err := o.openListeners()
 	if err != nil {
-		return fmt.Errorf("--listen %s: %w", o.listen, err)
-	}
-	// The API refuses this too, but only once a node has been made.
-	if len(o.tokens) == 0 && !isLoopbackAddr(listener.Addr()) {
-		return errors.Join(fmt.Errorf("%w: %s", api.ErrTokenRequired, listener.Addr()), listener.Close())
+		return err
 	}
 	registry := newRegistry()
 	n, err := openNode(ctx, o.node(logger, traces, registry))
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, l.close())
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
@@ -144,9 +139,10 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		logger.Info("stopped")
 	}()
 	defer context.AfterFunc(ctx, func() { logger.Info("stopping") })()
-	return o.run(ctx, n, listener, registry, func(revision uint64) {
+	return runNode(ctx, n, l, registry, func(revision uint64) {
 		announce(t, logger, ready{
-			Address: listener.Addr().String(), Data: o.data, Revision: revision, ReadyIn: time.Since(started),
+			Address: l.calls.Addr().String(), Metrics: l.metricsAddr(), Data: o.data,
+			Revision: revision, ReadyIn: time.Since(started),
 		})
 	})
 }
@@ -168,12 +164,18 @@ func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prome
 	return n
 }
 
-// run answers calls until ctx ends, which is no error, or something fails.
-func (o *serveOptions) run(ctx context.Context, n *node, listener net.Listener, registry *prometheus.Registry, whenReady func(revision uint64)) error {
+// runNode answers calls until ctx ends, which is no error, or something fails.
+func runNode(ctx context.Context, n *node, l listeners, registry *prometheus.Registry, whenReady func(revision uint64)) error {
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return n.server.Serve(running, listener) })
-	if o.metricsAddr != "" {
-		group.Go(func() error { return serveMetrics(running, o.metricsAddr, n.server.MetricsHandler(registry)) })
+	group.Go(func() error {
+		err := n.server.Serve(running, l.calls)
+		if errors.Is(err, grpc.ErrServerStopped) && running.Err() != nil {
+			return nil // it was told to stop before it had begun
+		}
+		return err
+	})
+	if l.metrics != nil {
+		group.Go(func() error { return serveMetrics(running, l.metrics, n.server.MetricsHandler(registry)) })
 	}
 	group.Go(func() error {
 		select {
@@ -203,18 +205,4 @@ func newRegistry() *prometheus.Registry {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return registry
-}
-
-// serveMetrics answers over HTTP until ctx ends.
-func serveMetrics(ctx context.Context, addr string, handler http.Handler) error {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("--metrics-addr %s: %w", addr, err)
-	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("--metrics-addr %s: %w", addr, err)
-	}
-	return nil
 }

@@ -1,9 +1,3 @@
-// Package rewritetest makes small worlds for tests of the evaluator: a schema,
-// its compiled program, and tuples in memory. It is for tests of this package
-// and of those that evaluate through it.
-//
-// A [World] is built from a schema's text or tree and filled with tuples by
-// name, in files ([Scenario]) or at random ([World.Fill]).
 package rewritetest
 
 import (
