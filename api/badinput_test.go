@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -44,6 +45,7 @@ func TestBadInputsGetTheirCodeAndField(t *testing.T) {
 		"filters":     badFilters(t),
 		"delete":      badDeletes(t),
 		"schema":      badSchemas(t),
+		"watch":       badWatches(t),
 	} {
 		for _, in := range list {
 			t.Run(group+"/"+in.name, func(t *testing.T) { in.run(t, w) })
@@ -94,8 +96,18 @@ func (w *world) call(ctx context.Context, request proto.Message) error {
 		_, err = w.client.ReadSchema(ctx, r)
 	case *tupelov1.WriteSchemaRequest:
 		_, err = w.client.WriteSchema(ctx, r)
+	case *tupelov1.WatchRequest:
+		err = firstError(w.client.Watch(ctx, r))
 	default:
 		panic(fmt.Sprintf("no call takes a %T", request))
+	}
+	return err
+}
+
+// firstError is the error of a stream's first message.
+func firstError[M any](stream grpc.ServerStreamingClient[M], err error) error {
+	if err == nil {
+		_, err = stream.Recv()
 	}
 	return err
 }
@@ -395,6 +407,7 @@ func TestNothingCanBeAskedBeforeTheFirstLeader(t *testing.T) {
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["WriteSchema"] = &tupelov1.WriteSchemaRequest{Text: gitclub}
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
+	requests["Watch"] = &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{ObjectType: "team"}}}
 	for rpc, request := range requests {
 		if got := seen(t, w.call(w.ctx, request)); got.code != "Unavailable" || got.reason != "ERROR_REASON_NO_LEADER" {
 			t.Errorf("%s: %+v", rpc, got)
@@ -407,6 +420,7 @@ func TestWithoutASchemaThereIsNothingToAskAbout(t *testing.T) {
 	requests := everyRead(t, nil)
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
+	requests["Watch"] = &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{ObjectType: "team"}}}
 	for rpc, request := range requests {
 		if got := seen(t, w.call(w.ctx, request)); got.code != "FailedPrecondition" || got.reason != "ERROR_REASON_NO_SCHEMA" {
 			t.Errorf("%s: %+v", rpc, got)

@@ -30,14 +30,18 @@
 //	A5  "Not done" and "may have been done" are different errors.
 //	A6  Every error of the packages below has a line in error_rules.go, and every
 //	    reason a status code in errors.go; nowhere else are there status codes.
-//	A7  Bad input is an error that names the field. A panic is a bug: it is
+//	A7  A watch sends every change that it selects once and in order,
+//	    and a zookie only when everything up to it is sent. It reads from the
+//	    changelog, a page at a time: what it holds does not grow with how far
+//	    behind it is.
+//	A8  Bad input is an error that names the field. A panic is a bug: it is
 //	    answered with INTERNAL, logged with its stack, and counted.
 //
 // Protobuf messages stay in this package. It knows the log by an interface of
 // its own, and neither raft nor Pebble.
 //
 // Read next: proto/tupelo/v1/tupelo.proto, then check.go for a read and
-// write.go for a write from door to door.
+// write.go for a write from door to door, and watch.go for a stream.
 package api
 
 //go:generate go tool -modfile=../tools.mod buf generate

@@ -21,12 +21,15 @@ type metrics struct {
 	checks       prometheus.Counter
 	steps        prometheus.Counter
 	reads        prometheus.Counter
+
+	watchers prometheus.Gauge
+	watched  prometheus.Counter
 }
 
 type methodMetrics struct {
 	name    string
 	ok      prometheus.Counter
-	seconds prometheus.Observer
+	seconds prometheus.Observer // nil for streams, which last as long as clients like
 }
 
 // latencyBuckets begin below the cost of a check and end where clients give up.
@@ -55,14 +58,23 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		checks:       counter("tupelo_checks_total", "Questions evaluated, those in batches among them."),
 		steps:        counter("tupelo_evaluation_steps_total", "Steps of evaluation: sub-problems asked for."),
 		reads:        counter("tupelo_evaluation_reads_total", "Reads of the store by evaluation."),
+		watchers: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tupelo_watchers", Help: "Watches under way.",
+		}),
+		watched: counter("tupelo_watched_changes_total", "Changes of tuples sent to watches, once for each watch."),
 	}
 	service := tupelov1.Tupelo_ServiceDesc
 	for _, method := range service.Methods {
 		m.methods["/"+service.ServiceName+"/"+method.MethodName] = m.method(method.MethodName, seconds)
 	}
+	for _, stream := range service.Streams {
+		m.methods["/"+service.ServiceName+"/"+stream.StreamName] = &methodMetrics{
+			name: stream.StreamName, ok: m.requests.WithLabelValues(stream.StreamName, "OK"),
+		}
+	}
 	m.other = m.method("other", seconds)
 	for _, c := range []prometheus.Collector{
-		m.requests, seconds, m.panics, m.compilations, m.checks, m.steps, m.reads,
+		m.requests, seconds, m.panics, m.compilations, m.checks, m.steps, m.reads, m.watchers, m.watched,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
@@ -86,7 +98,9 @@ func (m *metrics) of(fullMethod string) *methodMetrics {
 
 // answered counts one request; code is empty for success.
 func (m *metrics) answered(method *methodMetrics, code string, took time.Duration) {
-	method.seconds.Observe(took.Seconds())
+	if method.seconds != nil {
+		method.seconds.Observe(took.Seconds())
+	}
 	if code == "" {
 		method.ok.Inc()
 		return

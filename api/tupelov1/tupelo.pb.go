@@ -38,6 +38,8 @@ import (
 	status "google.golang.org/genproto/googleapis/rpc/status"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -350,6 +352,59 @@ func (x Precondition_Condition) Number() protoreflect.EnumNumber {
 // Deprecated: Use Precondition_Condition.Descriptor instead.
 func (Precondition_Condition) EnumDescriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 0}
+}
+
+// What became of a tuple.
+type TupleChange_Operation int32
+
+const (
+	// Never sent.
+	TupleChange_OPERATION_UNSPECIFIED TupleChange_Operation = 0
+	// It is there now.
+	TupleChange_OPERATION_TOUCHED TupleChange_Operation = 1
+	// It is there no longer.
+	TupleChange_OPERATION_DELETED TupleChange_Operation = 2
+)
+
+// Enum value maps for TupleChange_Operation.
+var (
+	TupleChange_Operation_name = map[int32]string{
+		0: "OPERATION_UNSPECIFIED",
+		1: "OPERATION_TOUCHED",
+		2: "OPERATION_DELETED",
+	}
+	TupleChange_Operation_value = map[string]int32{
+		"OPERATION_UNSPECIFIED": 0,
+		"OPERATION_TOUCHED":     1,
+		"OPERATION_DELETED":     2,
+	}
+)
+
+func (x TupleChange_Operation) Enum() *TupleChange_Operation {
+	p := new(TupleChange_Operation)
+	*p = x
+	return p
+}
+
+func (x TupleChange_Operation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TupleChange_Operation) Descriptor() protoreflect.EnumDescriptor {
+	return file_tupelo_v1_tupelo_proto_enumTypes[5].Descriptor()
+}
+
+func (TupleChange_Operation) Type() protoreflect.EnumType {
+	return &file_tupelo_v1_tupelo_proto_enumTypes[5]
+}
+
+func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TupleChange_Operation.Descriptor instead.
+func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29, 0}
 }
 
 // Object is one thing of one type, such as repository:gitclub.
@@ -2059,11 +2114,298 @@ func (x *WriteSchemaResponse) GetZookie() string {
 	return ""
 }
 
+// WatchRequest asks to be told of changes.
+type WatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A zookie: the changes of later revisions are sent. The replica waits for
+	// that revision within the call's deadline. Empty for what comes after the
+	// newest revision that the replica has applied.
+	After string `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
+	// Which changes of tuples, up to 100: those that any of these selects; none
+	// for all. Changes of the schema are always told of.
+	Filters []*WatchFilter `protobuf:"bytes,2,rep,name=filters,proto3" json:"filters,omitempty"`
+	// How long the server may have sent nothing before it sends a checkpoint:
+	// 100 ms to an hour; absent for 10 s.
+	CheckpointEvery *durationpb.Duration `protobuf:"bytes,3,opt,name=checkpoint_every,json=checkpointEvery,proto3" json:"checkpoint_every,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *WatchRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *WatchRequest) GetFilters() []*WatchFilter {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetCheckpointEvery() *durationpb.Duration {
+	if x != nil {
+		return x.CheckpointEvery
+	}
+	return nil
+}
+
+// WatchFilter selects changes of tuples by any combination of their parts. A
+// part left empty selects every value.
+type WatchFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's type.
+	ObjectType string `protobuf:"bytes,1,opt,name=object_type,json=objectType,proto3" json:"object_type,omitempty"`
+	// How the object's id begins.
+	ObjectIdPrefix string `protobuf:"bytes,2,opt,name=object_id_prefix,json=objectIdPrefix,proto3" json:"object_id_prefix,omitempty"`
+	// The relation.
+	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
+	// The subject's type.
+	SubjectType   string `protobuf:"bytes,4,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFilter) Reset() {
+	*x = WatchFilter{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFilter) ProtoMessage() {}
+
+func (x *WatchFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
+func (*WatchFilter) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *WatchFilter) GetObjectType() string {
+	if x != nil {
+		return x.ObjectType
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetObjectIdPrefix() string {
+	if x != nil {
+		return x.ObjectIdPrefix
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetSubjectType() string {
+	if x != nil {
+		return x.SubjectType
+	}
+	return ""
+}
+
+// WatchResponse is one of three things: what one revision changed of that which
+// is watched, a part of it, or a checkpoint. The first is a checkpoint, of the
+// revision after which the watch begins.
+type WatchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to begin again: nothing up to this revision is to be sent any more.
+	// For a change it is the change's own revision. Empty if more of the same
+	// revision follows: a revision whose changes take more than about a megabyte
+	// comes in several messages, of which only the last has the zookie.
+	Zookie string `protobuf:"bytes,1,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	// Whether this is a checkpoint: nothing that is watched has changed since the
+	// message before, and the zookie is all that it says.
+	Checkpoint bool `protobuf:"varint,2,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// When the change was made, by the clock of the server that took the write.
+	// Clocks differ and may be set back: only zookies order changes.
+	ChangedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	// What changed, each tuple once. A write that leaves a tuple as it is does
+	// not change it.
+	Changes []*TupleChange `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Whether the schema changed; ReadSchema at the zookie's exact snapshot gives it.
+	SchemaChanged bool `protobuf:"varint,5,opt,name=schema_changed,json=schemaChanged,proto3" json:"schema_changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *WatchResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+func (x *WatchResponse) GetCheckpoint() bool {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return false
+}
+
+func (x *WatchResponse) GetChangedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetChanges() []*TupleChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetSchemaChanged() bool {
+	if x != nil {
+		return x.SchemaChanged
+	}
+	return false
+}
+
+// TupleChange is how one revision changed one tuple.
+type TupleChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What became of it.
+	Operation TupleChange_Operation `protobuf:"varint,1,opt,name=operation,proto3,enum=tupelo.v1.TupleChange_Operation" json:"operation,omitempty"`
+	// The tuple.
+	Tuple         *Tuple `protobuf:"bytes,2,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TupleChange) Reset() {
+	*x = TupleChange{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TupleChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TupleChange) ProtoMessage() {}
+
+func (x *TupleChange) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TupleChange.ProtoReflect.Descriptor instead.
+func (*TupleChange) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *TupleChange) GetOperation() TupleChange_Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return TupleChange_OPERATION_UNSPECIFIED
+}
+
+func (x *TupleChange) GetTuple() *Tuple {
+	if x != nil {
+		return x.Tuple
+	}
+	return nil
+}
+
 var File_tupelo_v1_tupelo_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\n" +
-	"\x16tupelo/v1/tupelo.proto\x12\ttupelo.v1\x1a\x17google/rpc/status.proto\",\n" +
+	"\x16tupelo/v1/tupelo.proto\x12\ttupelo.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\",\n" +
 	"\x06Object\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"I\n" +
@@ -2195,13 +2537,39 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x12WriteSchemaRequest\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"-\n" +
 	"\x13WriteSchemaResponse\x12\x16\n" +
-	"\x06zookie\x18\x01 \x01(\tR\x06zookie*W\n" +
+	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"\x9c\x01\n" +
+	"\fWatchRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\tR\x05after\x120\n" +
+	"\afilters\x18\x02 \x03(\v2\x16.tupelo.v1.WatchFilterR\afilters\x12D\n" +
+	"\x10checkpoint_every\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0fcheckpointEvery\"\x97\x01\n" +
+	"\vWatchFilter\x12\x1f\n" +
+	"\vobject_type\x18\x01 \x01(\tR\n" +
+	"objectType\x12(\n" +
+	"\x10object_id_prefix\x18\x02 \x01(\tR\x0eobjectIdPrefix\x12\x1a\n" +
+	"\brelation\x18\x03 \x01(\tR\brelation\x12!\n" +
+	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\"\xdb\x01\n" +
+	"\rWatchResponse\x12\x16\n" +
+	"\x06zookie\x18\x01 \x01(\tR\x06zookie\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x02 \x01(\bR\n" +
+	"checkpoint\x129\n" +
+	"\n" +
+	"changed_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x120\n" +
+	"\achanges\x18\x04 \x03(\v2\x16.tupelo.v1.TupleChangeR\achanges\x12%\n" +
+	"\x0eschema_changed\x18\x05 \x01(\bR\rschemaChanged\"\xcb\x01\n" +
+	"\vTupleChange\x12>\n" +
+	"\toperation\x18\x01 \x01(\x0e2 .tupelo.v1.TupleChange.OperationR\toperation\x12&\n" +
+	"\x05tuple\x18\x02 \x01(\v2\x10.tupelo.v1.TupleR\x05tuple\"T\n" +
+	"\tOperation\x12\x19\n" +
+	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11OPERATION_TOUCHED\x10\x01\x12\x15\n" +
+	"\x11OPERATION_DELETED\x10\x02*W\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRESULT_NO\x10\x01\x12\x16\n" +
 	"\x12RESULT_CONDITIONAL\x10\x02\x12\x0e\n" +
 	"\n" +
-	"RESULT_YES\x10\x032\xb3\x04\n" +
+	"RESULT_YES\x10\x032\xf1\x04\n" +
 	"\x06Tupelo\x12:\n" +
 	"\x05Check\x12\x17.tupelo.v1.CheckRequest\x1a\x18.tupelo.v1.CheckResponse\x12I\n" +
 	"\n" +
@@ -2212,7 +2580,8 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x0eDeleteByFilter\x12 .tupelo.v1.DeleteByFilterRequest\x1a!.tupelo.v1.DeleteByFilterResponse\x12I\n" +
 	"\n" +
 	"ReadSchema\x12\x1c.tupelo.v1.ReadSchemaRequest\x1a\x1d.tupelo.v1.ReadSchemaResponse\x12L\n" +
-	"\vWriteSchema\x12\x1d.tupelo.v1.WriteSchemaRequest\x1a\x1e.tupelo.v1.WriteSchemaResponseB2Z0github.com/tupelodb/tupelo/api/tupelov1;tupelov1b\x06proto3"
+	"\vWriteSchema\x12\x1d.tupelo.v1.WriteSchemaRequest\x1a\x1e.tupelo.v1.WriteSchemaResponse\x12<\n" +
+	"\x05Watch\x12\x17.tupelo.v1.WatchRequest\x1a\x18.tupelo.v1.WatchResponse0\x01B2Z0github.com/tupelodb/tupelo/api/tupelov1;tupelov1b\x06proto3"
 
 var (
 	file_tupelo_v1_tupelo_proto_rawDescOnce sync.Once
@@ -2226,97 +2595,112 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 	return file_tupelo_v1_tupelo_proto_rawDescData
 }
 
-var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
 	(UsersetTree_Kind)(0),          // 1: tupelo.v1.UsersetTree.Kind
 	(UsersetTree_Cut)(0),           // 2: tupelo.v1.UsersetTree.Cut
 	(Update_Operation)(0),          // 3: tupelo.v1.Update.Operation
 	(Precondition_Condition)(0),    // 4: tupelo.v1.Precondition.Condition
-	(*Object)(nil),                 // 5: tupelo.v1.Object
-	(*Subject)(nil),                // 6: tupelo.v1.Subject
-	(*Tuple)(nil),                  // 7: tupelo.v1.Tuple
-	(*Filter)(nil),                 // 8: tupelo.v1.Filter
-	(*Consistency)(nil),            // 9: tupelo.v1.Consistency
-	(*CheckRequest)(nil),           // 10: tupelo.v1.CheckRequest
-	(*CheckResponse)(nil),          // 11: tupelo.v1.CheckResponse
-	(*BatchCheckRequest)(nil),      // 12: tupelo.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),         // 13: tupelo.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),     // 14: tupelo.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),       // 15: tupelo.v1.BatchCheckResult
-	(*ExpandRequest)(nil),          // 16: tupelo.v1.ExpandRequest
-	(*ExpandResponse)(nil),         // 17: tupelo.v1.ExpandResponse
-	(*UsersetTree)(nil),            // 18: tupelo.v1.UsersetTree
-	(*ReadRequest)(nil),            // 19: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 20: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 21: tupelo.v1.Update
-	(*Precondition)(nil),           // 22: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 23: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 24: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 25: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 26: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 27: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 28: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 29: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 30: tupelo.v1.WriteSchemaResponse
-	(*status.Status)(nil),          // 31: google.rpc.Status
+	(TupleChange_Operation)(0),     // 5: tupelo.v1.TupleChange.Operation
+	(*Object)(nil),                 // 6: tupelo.v1.Object
+	(*Subject)(nil),                // 7: tupelo.v1.Subject
+	(*Tuple)(nil),                  // 8: tupelo.v1.Tuple
+	(*Filter)(nil),                 // 9: tupelo.v1.Filter
+	(*Consistency)(nil),            // 10: tupelo.v1.Consistency
+	(*CheckRequest)(nil),           // 11: tupelo.v1.CheckRequest
+	(*CheckResponse)(nil),          // 12: tupelo.v1.CheckResponse
+	(*BatchCheckRequest)(nil),      // 13: tupelo.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),         // 14: tupelo.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),     // 15: tupelo.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),       // 16: tupelo.v1.BatchCheckResult
+	(*ExpandRequest)(nil),          // 17: tupelo.v1.ExpandRequest
+	(*ExpandResponse)(nil),         // 18: tupelo.v1.ExpandResponse
+	(*UsersetTree)(nil),            // 19: tupelo.v1.UsersetTree
+	(*ReadRequest)(nil),            // 20: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),           // 21: tupelo.v1.ReadResponse
+	(*Update)(nil),                 // 22: tupelo.v1.Update
+	(*Precondition)(nil),           // 23: tupelo.v1.Precondition
+	(*WriteRequest)(nil),           // 24: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),          // 25: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),  // 26: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil), // 27: tupelo.v1.DeleteByFilterResponse
+	(*ReadSchemaRequest)(nil),      // 28: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),     // 29: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),     // 30: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),    // 31: tupelo.v1.WriteSchemaResponse
+	(*WatchRequest)(nil),           // 32: tupelo.v1.WatchRequest
+	(*WatchFilter)(nil),            // 33: tupelo.v1.WatchFilter
+	(*WatchResponse)(nil),          // 34: tupelo.v1.WatchResponse
+	(*TupleChange)(nil),            // 35: tupelo.v1.TupleChange
+	(*status.Status)(nil),          // 36: google.rpc.Status
+	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
-	5,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
-	6,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
-	9,  // 2: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	5,  // 3: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
-	6,  // 4: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
+	6,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
+	7,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
+	10, // 2: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 3: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
+	7,  // 4: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
 	0,  // 5: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	9,  // 6: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	13, // 7: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	5,  // 8: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	6,  // 9: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	15, // 10: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	10, // 6: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	14, // 7: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	6,  // 8: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	7,  // 9: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	16, // 10: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
 	0,  // 11: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	31, // 12: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	9,  // 13: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	5,  // 14: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	18, // 15: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	36, // 12: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	10, // 13: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 14: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	19, // 15: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
 	1,  // 16: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
 	2,  // 17: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
-	5,  // 18: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	6,  // 19: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	18, // 20: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	9,  // 21: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	8,  // 22: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	7,  // 23: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	6,  // 18: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	7,  // 19: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	19, // 20: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	10, // 21: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	9,  // 22: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	8,  // 23: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
 	3,  // 24: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	7,  // 25: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	8,  // 25: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
 	4,  // 26: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	8,  // 27: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	21, // 28: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	22, // 29: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	8,  // 30: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	22, // 31: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	9,  // 32: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	10, // 33: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	12, // 34: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	16, // 35: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	19, // 36: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	23, // 37: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	25, // 38: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	27, // 39: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	29, // 40: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	11, // 41: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	14, // 42: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	17, // 43: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	20, // 44: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	24, // 45: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	26, // 46: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	28, // 47: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	30, // 48: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	41, // [41:49] is the sub-list for method output_type
-	33, // [33:41] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	9,  // 27: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	22, // 28: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	23, // 29: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	9,  // 30: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	23, // 31: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	10, // 32: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	33, // 33: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	37, // 34: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	38, // 35: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	35, // 36: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	5,  // 37: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	8,  // 38: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	11, // 39: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	13, // 40: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	17, // 41: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	20, // 42: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	24, // 43: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	26, // 44: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	28, // 45: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	30, // 46: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	32, // 47: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	12, // 48: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	15, // 49: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	18, // 50: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	21, // 51: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	25, // 52: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	27, // 53: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	29, // 54: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	31, // 55: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	34, // 56: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	48, // [48:57] is the sub-list for method output_type
+	39, // [39:48] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -2336,8 +2720,8 @@ func file_tupelo_v1_tupelo_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   26,
+			NumEnums:      6,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -55,6 +55,7 @@ const (
 	Tupelo_DeleteByFilter_FullMethodName = "/tupelo.v1.Tupelo/DeleteByFilter"
 	Tupelo_ReadSchema_FullMethodName     = "/tupelo.v1.Tupelo/ReadSchema"
 	Tupelo_WriteSchema_FullMethodName    = "/tupelo.v1.Tupelo/WriteSchema"
+	Tupelo_Watch_FullMethodName          = "/tupelo.v1.Tupelo/Watch"
 )
 
 // TupeloClient is the client API for Tupelo service.
@@ -90,6 +91,16 @@ type TupeloClient interface {
 	// WriteSchema replaces the schema. It is refused with FAILED_PRECONDITION if
 	// stored tuples would no longer be allowed; the error lists which and how many.
 	WriteSchema(ctx context.Context, in *WriteSchemaRequest, opts ...grpc.CallOption) (*WriteSchemaResponse, error)
+	// Watch sends what changes, revision by revision, until the client ends the
+	// call (2.4.3). Begun again after the last zookie that it sent, on any
+	// replica, it neither loses a change nor repeats one.
+	//
+	// It reads what it sends from the history that the server keeps: a client
+	// may be slow, and misses nothing as long as it is not slower than that
+	// history is long. OUT_OF_RANGE, with the zookie of the oldest revision to go
+	// on after as "horizon" in the error's metadata, if it is. UNAVAILABLE when
+	// the server shuts down.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
 type tupeloClient struct {
@@ -180,6 +191,25 @@ func (c *tupeloClient) WriteSchema(ctx context.Context, in *WriteSchemaRequest, 
 	return out, nil
 }
 
+func (c *tupeloClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[0], Tupelo_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 // TupeloServer is the server API for Tupelo service.
 // All implementations must embed UnimplementedTupeloServer
 // for forward compatibility.
@@ -213,6 +243,16 @@ type TupeloServer interface {
 	// WriteSchema replaces the schema. It is refused with FAILED_PRECONDITION if
 	// stored tuples would no longer be allowed; the error lists which and how many.
 	WriteSchema(context.Context, *WriteSchemaRequest) (*WriteSchemaResponse, error)
+	// Watch sends what changes, revision by revision, until the client ends the
+	// call (2.4.3). Begun again after the last zookie that it sent, on any
+	// replica, it neither loses a change nor repeats one.
+	//
+	// It reads what it sends from the history that the server keeps: a client
+	// may be slow, and misses nothing as long as it is not slower than that
+	// history is long. OUT_OF_RANGE, with the zookie of the oldest revision to go
+	// on after as "horizon" in the error's metadata, if it is. UNAVAILABLE when
+	// the server shuts down.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedTupeloServer()
 }
 
@@ -246,6 +286,9 @@ func (UnimplementedTupeloServer) ReadSchema(context.Context, *ReadSchemaRequest)
 }
 func (UnimplementedTupeloServer) WriteSchema(context.Context, *WriteSchemaRequest) (*WriteSchemaResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method WriteSchema not implemented")
+}
+func (UnimplementedTupeloServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedTupeloServer) mustEmbedUnimplementedTupeloServer() {}
 func (UnimplementedTupeloServer) testEmbeddedByValue()                {}
@@ -412,6 +455,17 @@ func _Tupelo_WriteSchema_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Tupelo_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupeloServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
 // Tupelo_ServiceDesc is the grpc.ServiceDesc for Tupelo service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -452,6 +506,12 @@ var Tupelo_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Tupelo_WriteSchema_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Watch",
+			Handler:       _Tupelo_Watch_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "tupelo/v1/tupelo.proto",
 }

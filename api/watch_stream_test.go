@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+)
+
+// heldStream takes a message only when a test takes it from sent.
+type heldStream struct {
+	grpc.ServerStreamingServer[tupelov1.WatchResponse]
+	ctx   context.Context
+	sent  chan *tupelov1.WatchResponse
+	sends atomic.Int32 // messages offered, taken or not
+}
+
+func (s *heldStream) Context() context.Context { return s.ctx }
+
+func (s *heldStream) Send(r *tupelov1.WatchResponse) error {
+	s.sends.Add(1)
+	select {
+	case s.sent <- r:
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+}
+
+// brokenStream takes nothing.
+type brokenStream struct {
+	grpc.ServerStreamingServer[tupelov1.WatchResponse]
+	ctx context.Context
+}
+
+func (s brokenStream) Context() context.Context { return s.ctx }
+
+func (brokenStream) Send(*tupelov1.WatchResponse) error { return errTest }
