@@ -1,7 +1,8 @@
 // Package rewrite evaluates: given a compiled program and tuples at one
-// revision, is this subject in that userset (Check, BatchCheck), and what is
-// the userset made of (Expand). It keeps nothing between calls and knows
-// neither the store nor the protocol: tuples come in through a [Reader].
+// revision, is this subject in that userset (Check, BatchCheck), what is the
+// userset made of (Expand), and which objects does a subject have it for
+// (ListObjects). It keeps nothing of tuples between calls and knows neither the
+// store nor the protocol: tuples come in through a [Reader].
 //
 // # The one picture
 //
@@ -76,6 +77,15 @@
 //	    exclusions over circles may multiply them, once for each.
 //	R7  An operand is skipped only if it is known to be no for every subject of
 //	    the kind in question.
+//
+//	R8  A list has exactly the entries for which Check is not no, each once,
+//	    ascending by id; a part of it begins above any id and depends on nothing
+//	    but that. Where an entry cannot be decided the list fails and is not
+//	    short. Its memory grows with its sources, not with its entries.
+//
+// A list reads the rewrite backwards (routes.go) to find its sources, and merges
+// the runs of ids that follow from them (merge.go). What the way of an entry does
+// not prove is asked of Check.
 //
 // Why the search may stop at a provisional no, and what becomes of it, is
 // argued in trail.go; why distance is the shortest way in exact.go. Package

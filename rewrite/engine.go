@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -31,13 +32,14 @@ const (
 	DefaultSteps       = 1 << 24
 )
 
-// Engine answers questions over one compiled program. It is immutable and safe
-// for concurrent use.
+// Engine answers questions over one compiled program. It is safe for concurrent
+// use; all it learns is what follows from the program.
 type Engine struct {
 	program *schema.Program
 	limits  Limits
 	seed    maphash.Seed
-	runs    sync.Pool // of *run
+	runs    sync.Pool                // of *run
+	known   []atomic.Pointer[routes] // by target slot, made when first asked for
 }
 
 // New returns an engine for a program. A depth limit that would take more
@@ -50,6 +52,7 @@ func New(program *schema.Program, limits Limits) *Engine {
 		program: program,
 		limits:  limits,
 		seed:    maphash.MakeSeed(),
+		known:   make([]atomic.Pointer[routes], len(program.Slots)),
 	}
 	e.runs.New = func() any { return &run{engine: e, goals: goals{seed: e.seed}} }
 	return e

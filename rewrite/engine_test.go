@@ -164,11 +164,23 @@ type broken struct {
 
 var errDisk = errors.New("disk on fire")
 
-func (b *broken) Contains(o tuple.Object, r tuple.RelationID, s tuple.Subject) (bool, error) {
+func (b *broken) Find(o tuple.Object, r tuple.RelationID, s tuple.Subject) (tuple.Traits, bool, error) {
 	if b.left--; b.left < 0 {
-		return false, errDisk
+		return tuple.Traits{}, false, errDisk
 	}
-	return b.Reader.Contains(o, r, s)
+	return b.Reader.Find(o, r, s)
+}
+
+func (b *broken) Objects(s tuple.Subject, t tuple.TypeID, r tuple.RelationID, above []byte, limit int, page *tuple.Page) error {
+	if b.left--; b.left < 0 {
+		return errDisk
+	}
+	if b.pages {
+		page.Reset()
+		page.More = true
+		return nil
+	}
+	return b.Reader.Objects(s, t, r, above, limit, page)
 }
 
 func (b *broken) Subjects(o tuple.Object, r tuple.RelationID, k tuple.Kind, after []byte, limit int, page *tuple.Page) error {

@@ -201,10 +201,7 @@ func (x *expansion) stored(t *Tree, kind tuple.Kind) ([][]byte, error) {
 		}
 		// One more than may be shown, to know whether there are more.
 		err := x.reader.Subjects(t.Object, t.Relation, kind, after, min(pageSize, x.left+1), &page)
-		if err == nil && page.More && page.Len() == 0 {
-			err = fmt.Errorf("%w: an empty page says that there is more", ErrReader)
-		}
-		if err != nil {
+		if err = checkPage(&page, err); err != nil {
 			return nil, fmt.Errorf("reading subjects of %q: %w", t.Object.ID, err)
 		}
 		for i := range page.Len() {

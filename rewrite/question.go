@@ -10,14 +10,20 @@ import (
 // Reader is one consistent revision of the tuples. A Reader serves one call at
 // a time; it need not be safe for concurrent use. It must not keep the slices
 // it is given.
+//
+// Subjects and Objects reset the page and fill it with ids, ascending, those
+// above `above` (nil: from the start), at most limit, and the traits of their
+// tuples. page.More says whether there may be more; it is never set on an empty
+// page.
 type Reader interface {
-	// Contains reports whether object#relation@subject is stored.
-	Contains(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (bool, error)
-	// Subjects resets page and fills it with the ids of the stored subjects of
-	// one kind of object#relation, ascending, those after `after` (nil: from
-	// the start), at most limit. page.More says whether there may be more; it
-	// is never set on an empty page.
-	Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, after []byte, limit int, page *tuple.Page) error
+	// Find returns the traits of object#relation@subject, if it is stored. They
+	// are valid until the next read.
+	Find(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (traits tuple.Traits, found bool, err error)
+	// Subjects lists the stored subjects of one kind of object#relation.
+	Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error
+	// Objects lists the objects of one type to which a subject has a stored
+	// relation.
+	Objects(subject tuple.Subject, objectType tuple.TypeID, relation tuple.RelationID, above []byte, limit int, page *tuple.Page) error
 }
 
 // Question asks whether a subject is in object#relation.

@@ -149,7 +149,7 @@ func (r *run) object(g int32) tuple.Object {
 // stored reports whether a goal's relation stores a subject.
 func (r *run) stored(object tuple.Object, slot *schema.Slot, subject tuple.Subject) (bool, error) {
 	r.cost.Reads++
-	found, err := r.reader.Contains(object, tuple.RelationID(slot.Number), subject)
+	_, found, err := r.reader.Find(object, tuple.RelationID(slot.Number), subject)
 	if err != nil {
 		return false, r.readError(object, slot, err)
 	}
@@ -160,13 +160,18 @@ func (r *run) stored(object tuple.Object, slot *schema.Slot, subject tuple.Subje
 func (r *run) tupleset(object tuple.Object, slot *schema.Slot, kind tuple.Kind, after []byte, page *tuple.Page) error {
 	r.cost.Reads++
 	err := r.reader.Subjects(object, tuple.RelationID(slot.Number), kind, after, pageSize, page)
-	if err == nil && page.More && page.Len() == 0 {
-		err = fmt.Errorf("%w: an empty page says that there is more", ErrReader)
-	}
-	if err != nil {
+	if err = checkPage(page, err); err != nil {
 		return r.readError(object, slot, err)
 	}
 	return nil
+}
+
+// checkPage holds a reader to its word: with it a loop over pages comes to an end.
+func checkPage(page *tuple.Page, err error) error {
+	if err == nil && page.More && page.Len() == 0 {
+		return fmt.Errorf("%w: an empty page says that there is more", ErrReader)
+	}
+	return err
 }
 
 func (r *run) readError(object tuple.Object, slot *schema.Slot, err error) error {

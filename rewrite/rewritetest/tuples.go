@@ -10,77 +10,108 @@ import (
 // Tuples keeps tuples in memory and is a rewrite.Reader of them. Reads may be
 // concurrent with one another, not with writes. The zero value is empty.
 type Tuples struct {
-	sets map[tupleset][]subjects
+	forward index // from objects to subjects
+	reverse index // from subjects to objects
 }
 
-type tupleset struct {
-	typ      tuple.TypeID
-	relation tuple.RelationID
-	id       string
-}
+// index lists for each half of a tuple the other halves, by their kinds.
+type index map[half][]others
 
-// subjects are those of one kind.
-type subjects struct {
+// half is one side of a tuple: an object with a relation, or a subject.
+type half struct {
 	kind tuple.Kind
-	ids  [][]byte // ascending
-	has  map[string]struct{}
+	id   string
 }
 
-// Add stores a tuple, and reports whether it was not there.
+// others are the other halves of one kind.
+type others struct {
+	kind   tuple.Kind
+	ids    [][]byte // ascending
+	traits []tuple.Traits
+}
+
+// Add stores a tuple, and reports whether it was not there. What is there keeps
+// its traits.
 func (s *Tuples) Add(t tuple.Tuple) bool {
-	key := tupleset{t.Object.Type, t.Relation, string(t.Object.ID)}
-	if s.sets == nil {
-		s.sets = make(map[tupleset][]subjects)
+	if s.forward == nil {
+		s.forward, s.reverse = make(index), make(index)
 	}
-	kinds := s.sets[key]
-	i := slices.IndexFunc(kinds, func(k subjects) bool { return k.kind == t.Subject.Kind() })
-	if i < 0 {
-		i = len(kinds)
-		kinds = append(kinds, subjects{kind: t.Subject.Kind(), has: make(map[string]struct{})})
-		s.sets[key] = kinds
+	object := tuple.Kind{Type: t.Object.Type, Relation: t.Relation}
+	added := s.forward.add(half{object, string(t.Object.ID)}, t.Subject.Kind(), t.Subject.ID, t.Traits)
+	return added && s.reverse.add(half{t.Subject.Kind(), string(t.Subject.ID)}, object, t.Object.ID, t.Traits)
+}
+
+func (x index) add(one half, kind tuple.Kind, id []byte, traits tuple.Traits) bool {
+	other := ofKind(x[one], kind)
+	if other == nil {
+		x[one] = append(x[one], others{kind: kind})
+		other = ofKind(x[one], kind)
 	}
-	at, found := slices.BinarySearchFunc(kinds[i].ids, t.Subject.ID, bytes.Compare)
+	at, found := slices.BinarySearchFunc(other.ids, id, bytes.Compare)
 	if found {
 		return false
 	}
-	kinds[i].ids = slices.Insert(kinds[i].ids, at, bytes.Clone(t.Subject.ID))
-	kinds[i].has[string(t.Subject.ID)] = struct{}{}
+	traits.Context = bytes.Clone(traits.Context)
+	other.ids = slices.Insert(other.ids, at, bytes.Clone(id))
+	other.traits = slices.Insert(other.traits, at, traits)
 	return true
 }
 
-// Contains reports whether object#relation@subject is stored.
-func (s *Tuples) Contains(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (bool, error) {
-	kinds := s.sets[tupleset{object.Type, relation, string(object.ID)}]
+// ofKind returns the other halves of one kind, or nil.
+func ofKind(kinds []others, kind tuple.Kind) *others {
 	for i := range kinds {
-		if kinds[i].kind == subject.Kind() {
-			_, found := kinds[i].has[string(subject.ID)]
-			return found, nil
+		if kinds[i].kind == kind {
+			return &kinds[i]
 		}
 	}
-	return false, nil
+	return nil
+}
+
+// Find returns the traits of object#relation@subject, if it is stored.
+func (s *Tuples) Find(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (traits tuple.Traits, found bool, err error) {
+	kind := tuple.Kind{Type: object.Type, Relation: relation}
+	other := ofKind(s.forward[half{kind, string(object.ID)}], subject.Kind())
+	if other == nil {
+		return traits, false, nil
+	}
+	at, found := slices.BinarySearchFunc(other.ids, subject.ID, bytes.Compare)
+	if found {
+		traits = other.traits[at]
+	}
+	return traits, found, nil
 }
 
 // Subjects fills page as rewrite.Reader says.
-func (s *Tuples) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, after []byte, limit int, page *tuple.Page) error {
-	page.Reset()
-	kinds := s.sets[tupleset{object.Type, relation, string(object.ID)}]
-	i := slices.IndexFunc(kinds, func(k subjects) bool { return k.kind == kind })
-	if i < 0 {
-		return nil
-	}
-	ids := kinds[i].ids
-	if after != nil {
-		at, found := slices.BinarySearchFunc(ids, after, bytes.Compare)
-		if found {
-			at++
-		}
-		ids = ids[at:]
-	}
-	if len(ids) > limit {
-		ids, page.More = ids[:limit], true
-	}
-	for _, id := range ids {
-		page.Append(id, tuple.Traits{})
-	}
+func (s *Tuples) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
+	one := tuple.Kind{Type: object.Type, Relation: relation}
+	list(ofKind(s.forward[half{one, string(object.ID)}], kind), above, limit, page)
 	return nil
+}
+
+// Objects fills page as rewrite.Reader says.
+func (s *Tuples) Objects(subject tuple.Subject, objectType tuple.TypeID, relation tuple.RelationID, above []byte, limit int, page *tuple.Page) error {
+	kind := tuple.Kind{Type: objectType, Relation: relation}
+	list(ofKind(s.reverse[half{subject.Kind(), string(subject.ID)}], kind), above, limit, page)
+	return nil
+}
+
+func list(other *others, above []byte, limit int, page *tuple.Page) {
+	page.Reset()
+	if other == nil {
+		return
+	}
+	from := 0
+	if above != nil {
+		at, found := slices.BinarySearchFunc(other.ids, above, bytes.Compare)
+		if from = at; found {
+			from++
+		}
+	}
+	to := len(other.ids)
+	if to-from > limit {
+		to, page.More = from+limit, true
+	}
+	for i := from; i < to; i++ {
+		page.Append(other.ids[i], other.traits[i])
+	}
 }

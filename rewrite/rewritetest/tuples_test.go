@@ -87,7 +87,7 @@ func TestContainsKnowsTheTupleAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		tuple, _ := w.Names.Tuple(named)
-		if got, err := w.Tuples.Contains(tuple.Object, tuple.Relation, tuple.Subject); err != nil || got != want {
+		if _, got, err := w.Tuples.Find(tuple.Object, tuple.Relation, tuple.Subject); err != nil || got != want {
 			t.Errorf("%s: got %t, %v; want %t", text, got, err, want)
 		}
 	}
