@@ -94,3 +94,8 @@ func (n numbering) RelationNumber(typeName, relation string) (uint16, bool) {
 	id, ok := n.names.Relation(t, relation)
 	return uint16(id), ok
 }
+
+func (n numbering) CaveatNumber(name string) (uint16, bool) {
+	id, ok := n.names.Caveat(name)
+	return uint16(id), ok
+}

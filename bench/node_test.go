@@ -79,6 +79,11 @@ func (n numbering) RelationNumber(typeName, relation string) (uint16, bool) {
 	return uint16(id), ok
 }
 
+func (n numbering) CaveatNumber(name string) (uint16, bool) {
+	id, ok := n.Caveat(name)
+	return uint16(id), ok
+}
+
 func (n *node) names(b testing.TB) *tuple.Names {
 	b.Helper()
 	snapshot, err := n.store.Snapshot(0)

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Limits of a schema's size. They bound the memory and the time that compiling
@@ -12,6 +13,8 @@ const (
 	MaxDefinitions = 5_000
 	// MaxMembers is how many relations and permissions a schema may have in all.
 	MaxMembers = 5_000
+	// MaxCaveats is how many caveats a schema may have.
+	MaxCaveats = 1_000
 	// MaxArrowTargets is how many types the arrows of a schema may lead to,
 	// counted for each arrow by the types that its relation takes.
 	MaxArrowTargets = 1 << 20
@@ -21,32 +24,58 @@ const (
 // mean. An error is an *Errors with every problem found. A schema that passes
 // is one that [Compile] takes.
 func Check(s *Schema) error {
-	c := checker{
-		report:      &reporter{source: s.source},
+	c := newChecker(s)
+	c.run()
+	return c.report.err()
+}
+
+func newChecker(s *Schema) *checker {
+	return &checker{
+		Schema:      s,
+		report:      &reporter{sources: s.sources},
+		tops:        make(map[string]Position),
 		definitions: make(map[string]*scope, len(s.Definitions)),
+		partials:    make(map[string]*Partial),
+		caveats:     make(map[string]*Caveat),
 		arrows:      make(map[arrowOver]bool),
 	}
-	if c.withinLimits(s) {
-		for _, d := range s.Definitions {
-			c.declare(d)
-		}
-		for _, sc := range c.order {
-			c.members(sc)
-			c.cycles(sc)
-		}
+}
+
+// run checks the whole schema.
+func (c *checker) run() {
+	if !c.withinLimits() {
+		return
+	}
+	c.files()
+	for _, t := range c.statements() {
+		c.declare(t)
+	}
+	for _, p := range c.Partials {
+		c.includes(&p.Body)
+	}
+	c.partialCycles()
+	for _, sc := range c.order {
+		c.includes(&sc.Body)
+		c.members(sc)
+		c.cycles(sc)
 	}
 	if c.arrowTargets > MaxArrowTargets {
 		c.report.at(Position{}, 0, fmt.Sprintf("the arrows of the schema lead to %d types in all, at most %d are allowed",
 			c.arrowTargets, MaxArrowTargets), "")
 	}
-	return c.report.err()
+	if !c.report.failed() {
+		c.annotations()
+	}
 }
 
 type checker struct {
+	*Schema
 	report      *reporter
+	tops        map[string]Position // of definitions, caveats and partials, which share their names
 	definitions map[string]*scope
+	partials    map[string]*Partial
+	caveats     map[string]*Caveat
 	order       []*scope // also those whose name is taken
-	names       []string // of all definitions, for suggestions
 	arrows      map[arrowOver]bool
 
 	arrowTargets int // of all arrows
@@ -64,51 +93,115 @@ type scope struct {
 	members map[string]Member
 }
 
-func (c *checker) withinLimits(s *Schema) bool {
+func (c *checker) withinLimits() bool {
 	members := 0
-	for _, d := range s.Definitions {
+	for _, d := range c.Definitions {
 		members += len(d.Members)
 	}
-	if len(s.Definitions) > MaxDefinitions {
-		c.report.at(Position{}, 0, fmt.Sprintf("the schema has %d definitions, at most %d are allowed",
-			len(s.Definitions), MaxDefinitions), "")
+	limit := func(n, most int, what string) {
+		if n > most {
+			c.report.at(Position{}, 0, fmt.Sprintf("the schema has %d %s, at most %d are allowed", n, what, most), "")
+		}
 	}
-	if members > MaxMembers {
-		c.report.at(Position{}, 0, fmt.Sprintf("the schema has %d relations and permissions, at most %d are allowed",
-			members, MaxMembers), "")
+	limit(len(c.Definitions), MaxDefinitions, "definitions")
+	limit(len(c.Partials), MaxDefinitions, "partials")
+	limit(len(c.Caveats), MaxCaveats, "caveats")
+	limit(members, MaxMembers, "relations and permissions")
+	if c.overgrown && !c.report.failed() {
+		c.report.at(Position{}, 0, fmt.Sprintf("partials bring more than %d relations and permissions in all", maxIncluded), "")
 	}
 	return !c.report.failed()
 }
 
-// declare enters a definition and its members into the tables of names.
-func (c *checker) declare(d *Definition) {
-	if problem := definitionNameProblem(d.Name); problem != "" {
-		c.report.name(d.Pos, d.Name, nil, "bad name `%s`: %s", d.Name, problem)
-	}
-	sc := &scope{d, make(map[string]Member, len(d.Members))}
-	c.order = append(c.order, sc)
-	if first, ok := c.definitions[d.Name]; ok {
-		c.report.name(d.Pos, d.Name, firstAt(first.Pos), "`%s` is defined twice", d.Name)
-	} else {
-		c.definitions[d.Name] = sc
-		c.names = append(c.names, d.Name)
-	}
-	for _, m := range d.Members {
-		c.declareMember(sc, m)
+// files reports imports that were not followed. Where a schema is given as a
+// text, as to a server, there are no files to follow them to.
+func (c *checker) files() {
+	for _, i := range c.Imports {
+		c.report.at(i.Pos, len(i.Path)+2, fmt.Sprintf("import `%s` cannot be followed here", i.Path),
+			"the schema must be one text: `import` works where files are read, and what it imports can be pasted instead")
 	}
 }
 
-func (c *checker) declareMember(sc *scope, m Member) {
+// declare enters a statement into the tables of names.
+func (c *checker) declare(t topStatement) {
+	switch node := t.node.(type) {
+	case *Use:
+		if useFlags[node.Flag] == nil {
+			c.report.name(node.Pos, node.Flag, func() string { return featureHint(node.Flag) }, "unknown feature `%s`", node.Flag)
+		}
+	case *Caveat:
+		if c.declareTop(node.Name, node.Pos) {
+			c.caveats[node.Name] = node
+		}
+		c.caveat(node)
+	case *Partial:
+		c.needs("partial", "partials need", node.Pos, node.Name)
+		if c.declareTop(node.Name, node.Pos) {
+			c.partials[node.Name] = node
+		}
+	case *Definition:
+		sc := &scope{node, make(map[string]Member, len(node.Members))}
+		if c.declareTop(node.Name, node.Pos) {
+			c.definitions[node.Name] = sc
+		}
+		c.order = append(c.order, sc)
+		for i, m := range node.Members {
+			c.declareMember(sc, i, m)
+		}
+	}
+}
+
+// declareTop enters the name of a definition, a caveat or a partial, and
+// reports whether it was free.
+func (c *checker) declareTop(name string, pos Position) (free bool) {
+	if problem := definitionNameProblem(name); problem != "" {
+		c.report.name(pos, name, nil, "bad name `%s`: %s", name, problem)
+	}
+	for segment := range strings.SplitSeq(name, "/") {
+		c.notKeyword(segment, pos)
+	}
+	if first, ok := c.tops[name]; ok {
+		c.report.name(pos, name, firstAt(first), "`%s` is defined twice", name)
+		return false
+	}
+	c.tops[name] = pos
+	return true
+}
+
+// notKeyword reports a name that a `use` line makes a keyword. In one text
+// such a name is never read; another file of the schema may have it.
+func (c *checker) notKeyword(name string, pos Position) {
+	for _, u := range c.Uses {
+		if slices.Contains(useFlags[u.Flag], name) {
+			c.report.name(pos, name, nil, "bad name `%s`: `use %s` makes it a reserved word", name, u.Flag)
+		}
+	}
+}
+
+// needs reports something that is in the tree without its `use` line.
+func (c *checker) needs(flag, what string, pos Position, name string) {
+	if !c.uses(flag) {
+		c.report.name(pos, name, nil, "%s `use %s`", what, flag)
+	}
+}
+
+func (c *checker) declareMember(sc *scope, index int, m Member) {
 	name := m.MemberName()
 	if problem := nameProblem(name); problem != "" {
 		c.report.name(m.MemberPos(), name, nil, "bad name `%s`: %s", name, problem)
 	}
-	if first, ok := sc.members[name]; ok {
-		c.report.name(m.MemberPos(), name, firstAt(first.MemberPos()),
-			"`%s` has `%s` twice; relations and permissions share their names", sc.Name, name)
+	c.notKeyword(name, m.MemberPos())
+	first, ok := sc.members[name]
+	if !ok {
+		sc.members[name] = m
 		return
 	}
-	sc.members[name] = m
+	if i := sc.includedBy(index); i != nil {
+		c.report.name(i.Pos, i.Name, nil, "`%s` has `%s` twice: partial `%s` brings one more", sc.Name, name, i.Name)
+		return
+	}
+	c.report.name(m.MemberPos(), name, firstAt(first.MemberPos()),
+		"`%s` has `%s` twice; relations and permissions share their names", sc.Name, name)
 }
 
 func firstAt(pos Position) func() string {
@@ -151,6 +244,10 @@ func (c *checker) typeRef(sc *scope, r *Relation, t *TypeRef) {
 	switch {
 	case !ok:
 		c.unknownType(sc, t)
+	case t.Caveat != "" && c.caveats[t.Caveat] == nil:
+		c.unknownCaveat(t)
+	case t.Expiration && !c.uses("expiration"):
+		c.needs("expiration", "tuples that expire need", t.Pos, t.Type)
 	case t.Wildcard && t.Relation != "":
 		c.report.name(t.Pos, t.Type, nil, "relation `%s`: the wildcard `%s:*` cannot have a relation", r.Name, t.Type)
 	case t.Relation != "" && target.members[t.Relation] == nil:
@@ -167,9 +264,33 @@ func (c *checker) unknownType(sc *scope, t *TypeRef) {
 			return fmt.Sprintf("a type is wanted; `%s` is a relation or permission: write `%s#%s` for its members",
 				t.Type, sc.Name, t.Type)
 		}
-		return didYouMean(t.Type, c.names)
+		if c.caveats[t.Type] != nil {
+			return fmt.Sprintf("`%s` is a caveat: write `type with %s`", t.Type, t.Type)
+		}
+		return didYouMean(t.Type, c.typeNames())
 	}
 	c.report.name(t.Pos, t.Type, hint, "unknown type `%s`", t.Type)
+}
+
+func (c *checker) typeNames() (names []string) {
+	for _, d := range c.Definitions {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+func (c *checker) unknownCaveat(t *TypeRef) {
+	hint := func() string {
+		if t.Caveat == "expiration" {
+			return withoutExpiration
+		}
+		var names []string
+		for _, caveat := range c.Caveats {
+			names = append(names, caveat.Name)
+		}
+		return didYouMean(t.Caveat, names)
+	}
+	c.report.name(t.CaveatPos, t.Caveat, hint, "unknown caveat `%s`", t.Caveat)
 }
 
 func (c *checker) permission(sc *scope, p *Permission) {
@@ -179,6 +300,8 @@ func (c *checker) permission(sc *scope, p *Permission) {
 			c.ref(sc, e)
 		case *Arrow:
 			c.arrow(sc, e)
+		case *Itself:
+			c.needs("self", "`self` needs", e.Pos, "self")
 		case nil: // only in a tree that was not parsed
 			c.report.name(p.Pos, p.Name, nil, "permission `%s` lacks an expression or an operand", p.Name)
 		}
@@ -190,6 +313,9 @@ func (c *checker) ref(sc *scope, e *Ref) {
 		return
 	}
 	hint := func() string {
+		if e.Name == "self" {
+			return "write `use self` at the top of the file for the object itself"
+		}
 		if _, ok := c.definitions[e.Name]; ok {
 			return fmt.Sprintf("`%s` is a type; a permission is computed from relations and permissions of `%s`", e.Name, sc.Name)
 		}

@@ -8,6 +8,8 @@ func comments(e Expr) *Comments {
 		return &e.Comments
 	case *Arrow:
 		return &e.Comments
+	case *Itself:
+		return &e.Comments
 	case *Nil:
 		return &e.Comments
 	case *Binary:

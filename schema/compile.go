@@ -20,6 +20,12 @@ func Compile(s *Schema, numbers Numbering) (*Program, error) {
 	if err := Check(s); err != nil {
 		return nil, err
 	}
+	return build(s, numbers, func(*Program) {})
+}
+
+// build compiles a schema that passes Check. It shows the nodes to adjust
+// before it draws conclusions from them.
+func build(s *Schema, numbers Numbering, adjust func(*Program)) (*Program, error) {
 	c := compiler{
 		Program: &Program{
 			typeByName:   make(map[string]int32),
@@ -28,7 +34,11 @@ func Compile(s *Schema, numbers Numbering) (*Program, error) {
 			slotByNumber: make(map[slotNumber]int32),
 			kindByNumber: make(map[slotNumber]int32),
 		},
-		arrows: make(map[arrowOver][]ArrowTarget),
+		arrows:  make(map[arrowOver][]ArrowTarget),
+		caveats: make(map[string]uint16),
+	}
+	if err := c.numberCaveats(s, numbers); err != nil {
+		return nil, err
 	}
 	for _, d := range s.Definitions {
 		if err := c.addType(d, numbers); err != nil {
@@ -39,6 +49,7 @@ func Compile(s *Schema, numbers Numbering) (*Program, error) {
 	for _, d := range s.Definitions {
 		c.translate(d)
 	}
+	adjust(c.Program)
 	g := newGraph(c.Program)
 	g.orderByCost()
 	g.computeReach()
@@ -49,7 +60,22 @@ type compiler struct {
 	*Program
 	relations []*Relation // by slot; nil for permissions
 	// arrows keeps the targets of each arrow once, however often it is written.
-	arrows map[arrowOver][]ArrowTarget
+	arrows  map[arrowOver][]ArrowTarget
+	caveats map[string]uint16 // numbers by name
+}
+
+// numberCaveats finds the numbers of the caveats.
+func (c *compiler) numberCaveats(s *Schema, numbers Numbering) error {
+	taken := make(map[uint16]bool)
+	for _, m := range s.Caveats {
+		number, ok := numbers.CaveatNumber(m.Name)
+		if !ok || taken[number] || number == 0 {
+			return fmt.Errorf("%w: number of caveat %s: %d (found: %t, taken: %t)", ErrNumbering, m.Name, number, ok, taken[number])
+		}
+		taken[number] = true
+		c.caveats[m.Name] = number
+	}
+	return nil
 }
 
 // addType enters a definition and its members under their names and numbers.
@@ -115,7 +141,8 @@ func (c *compiler) translate(d *Definition) {
 	}
 }
 
-// direct returns the kinds of subject that a relation may store, by number.
+// direct returns the kinds of subject that a relation may store, by number,
+// each with what its tuples carry.
 func (c *compiler) direct(r *Relation) []Direct {
 	direct := make([]Direct, 0, len(r.Types))
 	for _, t := range r.Types {
@@ -128,12 +155,41 @@ func (c *compiler) direct(r *Relation) []Direct {
 			d.Slot = c.slotByName[slotName{typeIndex, t.Relation}]
 			d.SubjectRelation = c.Slots[d.Slot].Number
 		}
+		d.Traits = []Traits{{Caveat: c.caveats[t.Caveat], Expiration: t.Expiration}}
 		direct = append(direct, d)
 	}
 	slices.SortFunc(direct, func(a, b Direct) int {
-		return cmp.Or(cmp.Compare(a.SubjectType, b.SubjectType), cmp.Compare(a.SubjectRelation, b.SubjectRelation))
+		return cmp.Or(a.compareKind(b), a.Traits[0].compare(b.Traits[0]))
 	})
-	return direct
+	return mergeTraits(direct)
+}
+
+// mergeTraits makes entries of one kind one entry that allows any of their traits.
+func mergeTraits(direct []Direct) []Direct {
+	merged := direct[:0]
+	for _, d := range direct {
+		if n := len(merged); n > 0 && merged[n-1].compareKind(d) == 0 {
+			merged[n-1].Traits = append(merged[n-1].Traits, d.Traits...)
+		} else {
+			merged = append(merged, d)
+		}
+	}
+	return merged
+}
+
+func (d Direct) compareKind(o Direct) int {
+	return cmp.Or(cmp.Compare(d.SubjectType, o.SubjectType), cmp.Compare(d.SubjectRelation, o.SubjectRelation))
+}
+
+// compare orders traits: plain ones first.
+func (t Traits) compare(o Traits) int {
+	if t.Caveat == o.Caveat && t.Expiration != o.Expiration {
+		if o.Expiration {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(t.Caveat, o.Caveat)
 }
 
 func (c *compiler) add(n Node) int32 {
@@ -149,7 +205,9 @@ func (c *compiler) expression(typeIndex int32, e Expr) int32 {
 		return c.add(Node{Op: ComputedUserset, Slot: c.slotByName[slotName{typeIndex, e.Name}]})
 	case *Arrow:
 		tupleset := c.slotByName[slotName{typeIndex, e.Relation}]
-		return c.add(Node{Op: TupleToUserset, Slot: tupleset, Arrows: c.arrowTargets(tupleset, e.Target)})
+		return c.add(Node{Op: TupleToUserset, Slot: tupleset, All: e.All(), Arrows: c.arrowTargets(tupleset, e.Target)})
+	case *Itself:
+		return c.add(Node{Op: Self})
 	case *Binary:
 		n := Node{Op: operators[e.Op]}
 		n.Operands = c.operands(typeIndex, e, nil)

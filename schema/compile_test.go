@@ -9,17 +9,26 @@ import (
 type numbers struct {
 	types     map[string]uint16
 	relations map[[2]string]uint16
+	caveats   map[string]uint16
 }
 
 func numbered(s *Schema) numbers {
-	n := numbers{make(map[string]uint16), make(map[[2]string]uint16)}
+	n := numbers{make(map[string]uint16), make(map[[2]string]uint16), make(map[string]uint16)}
 	for i, d := range s.Definitions {
 		n.types[d.Name] = uint16(i + 1)
 		for j, m := range d.Members {
 			n.relations[[2]string{d.Name, m.MemberName()}] = uint16(j) + firstNumber
 		}
 	}
+	for i, c := range s.Caveats {
+		n.caveats[c.Name] = uint16(i + 1)
+	}
 	return n
+}
+
+func (n numbers) CaveatNumber(name string) (uint16, bool) {
+	number, ok := n.caveats[name]
+	return number, ok
 }
 
 func (n numbers) TypeNumber(name string) (uint16, bool) {

@@ -64,13 +64,20 @@ func (d *dumper) operator(n Node, slot int32) string {
 	case This:
 		var kinds []string
 		for _, k := range d.Slots[slot].Direct {
-			kinds = append(kinds, d.kind(k.SubjectType, k.SubjectRelation))
+			for _, traits := range k.Traits {
+				kinds = append(kinds, d.kind(k.SubjectType, k.SubjectRelation)+d.traits(traits))
+			}
 		}
 		return "this " + strings.Join(kinds, ", ")
 	case ComputedUserset:
 		return "computed " + d.Slots[n.Slot].Name
 	case TupleToUserset:
+		if n.All {
+			return "through all of " + d.Slots[n.Slot].Name
+		}
 		return "through " + d.Slots[n.Slot].Name
+	case Self:
+		return "self"
 	case UnionOf:
 		return "union"
 	case IntersectionOf:
@@ -79,6 +86,17 @@ func (d *dumper) operator(n Node, slot int32) string {
 		return "exclusion"
 	}
 	return "nothing"
+}
+
+func (d *dumper) traits(t Traits) string {
+	text := ""
+	if t.Caveat > 0 {
+		text += fmt.Sprintf(" with caveat %d", t.Caveat)
+	}
+	if t.Expiration {
+		text += " with expiration"
+	}
+	return text
 }
 
 func (d *dumper) userset(slot int32) string {

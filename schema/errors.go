@@ -42,9 +42,9 @@ type Problem struct {
 	Message, Hint string
 }
 
-// reporter collects the problems of one run over one text.
+// reporter collects the problems of one run over a text and those it imports.
 type reporter struct {
-	source  source
+	sources []source // by Position.File
 	found   []finding
 	omitted int
 }
@@ -87,11 +87,15 @@ func (r *reporter) err() error {
 		return nil
 	}
 	slices.SortStableFunc(r.found, func(a, b finding) int {
-		return cmp.Compare(a.Pos.Offset, b.Pos.Offset)
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Offset, b.Pos.Offset))
 	})
+	r.found = slices.CompactFunc(r.found, func(a, b finding) bool { return a.Pos.Line > 0 && a.Pos == b.Pos })
 	e := &Errors{}
 	for _, f := range r.found[:min(len(r.found), maxShownProblems)] {
-		f.File, f.Line = r.source.name, lineAt(r.source.text, f.Pos.Offset)
+		if f.Pos.File < len(r.sources) {
+			source := r.sources[f.Pos.File]
+			f.File, f.Line = source.name, lineAt(source.text, f.Pos.Offset)
+		}
 		if f.hint != nil {
 			f.Hint = f.hint()
 		}

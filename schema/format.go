@@ -16,11 +16,13 @@ const (
 // mix, so that no one needs to know how they bind.
 func Format(s *Schema) string {
 	var f formatter
-	for i, d := range s.Definitions {
-		if i > 0 {
+	previous := bodied
+	for i, t := range s.statements() {
+		if kind := t.kind(); i > 0 && (kind == bodied || kind != previous) {
 			f.line("", "")
 		}
-		f.definition(d)
+		previous = t.kind()
+		f.statement(t)
 	}
 	f.above(s.Trailing, "")
 	return f.out.String()
@@ -56,15 +58,43 @@ func (f *formatter) lead(c Comments, indent string) {
 	}
 }
 
-func (f *formatter) definition(d *Definition) {
-	f.lead(d.Comments, "")
-	head := "definition " + d.Name + " {"
-	if len(d.Members)+len(d.Opening)+len(d.Trailing) == 0 {
-		f.line("", head+"}"+behind(d.Behind, ""))
+func (f *formatter) statement(t topStatement) {
+	f.lead(*t.comments, "")
+	switch node := t.node.(type) {
+	case *Use:
+		f.line("", "use "+node.Flag+behind(node.Behind, ""))
+	case *Import:
+		f.line("", `import "`+node.Path+`"`+behind(node.Behind, ""))
+	case *Caveat:
+		f.line("", caveatText(node)+behind(node.Behind, ""))
+	case *Partial:
+		f.body("partial "+node.Name, &node.Body, node.Behind)
+	case *Definition:
+		f.body("definition "+node.Name, &node.Body, node.Behind)
+	}
+}
+
+func (f *formatter) body(head string, b *Body, comments []Comment) {
+	head += " {"
+	if b.empty() && len(b.Opening)+len(b.Trailing) == 0 {
+		f.line("", head+"}"+behind(comments, ""))
 		return
 	}
-	f.line("", head+behind(d.Opening, indentText))
-	for _, m := range d.Members {
+	f.line("", head+behind(b.Opening, indentText))
+	next := 0
+	for _, i := range b.Includes {
+		f.members(b.Members[next:max(next, min(i.At, len(b.Members)))])
+		next = min(i.At+i.Count, len(b.Members))
+		f.lead(i.Comments, indentText)
+		f.line(indentText, "..."+i.Name+behind(i.Behind, indentText))
+	}
+	f.members(b.Members[next:])
+	f.above(b.Trailing, indentText)
+	f.line("", "}"+behind(comments, ""))
+}
+
+func (f *formatter) members(members []Member) {
+	for _, m := range members {
 		switch m := m.(type) {
 		case *Relation:
 			f.lead(m.Comments, indentText)
@@ -74,39 +104,72 @@ func (f *formatter) definition(d *Definition) {
 			f.line(indentText, permissionText(m))
 		}
 	}
-	f.above(d.Trailing, indentText)
-	f.line("", "}"+behind(d.Behind, ""))
+}
+
+// caveatText renders a caveat up to its closing brace.
+func caveatText(c *Caveat) string {
+	head := layOut("caveat "+c.Name+"(", 0, func(s *statement) {
+		for i, m := range c.Params {
+			if i > 0 {
+				s.separator(",")
+			} else if !s.flat {
+				s.lineBreak()
+			}
+			s.leaf(m.Name+" "+m.Type.String(), m.Comments)
+		}
+		s.text(") {")
+	})
+	if verbatim(c.Expression) {
+		return head + c.Expression + "}"
+	}
+	return head + "\n" + indentText + indented(c.Expression, indentText) + "\n}"
 }
 
 func relationText(r *Relation) string {
-	return layOut("relation "+r.Name+":", r.Behind, func(s *statement) {
+	return layOut("relation "+r.Name+":", 1, func(s *statement) {
+		s.gap()
 		for i, t := range r.Types {
 			if i > 0 {
 				s.operator("|")
 			}
 			s.leaf(t.String(), t.Comments)
 		}
+		s.end(r.Behind)
 	})
 }
 
 func permissionText(p *Permission) string {
-	return layOut("permission "+p.Name+" =", p.Behind, func(s *statement) { s.expression(p.Expr) })
+	head := "permission " + p.Name
+	if len(p.Types) > 0 {
+		head += ":"
+	}
+	return layOut(head, 1, func(s *statement) {
+		s.gap()
+		for i, t := range p.Types {
+			if i > 0 {
+				s.connect("|")
+			}
+			s.leaf(t.Name, t.Comments)
+		}
+		s.connect("=")
+		s.expression(p.Expr)
+		s.end(p.Behind)
+	})
 }
 
-// layOut writes a statement on one line if it is not too wide, else broken
-// behind its outermost operators. The comments behind it do not count.
-func layOut(head string, behind []Comment, write func(*statement)) string {
+// layOut writes a statement, indented by some levels, on one line if it is not
+// too wide, else broken behind its outermost operators. The comments behind it
+// do not count.
+func layOut(head string, level int, write func(*statement)) string {
 	var s statement
 	for _, flat := range []bool{true, false} {
-		s = statement{flat: flat, column: tabColumns}
+		s = statement{flat: flat, level: level, column: level * tabColumns}
 		s.text(head)
-		s.gap()
 		write(&s)
 		if s.widest <= maxColumns {
 			break
 		}
 	}
-	s.end(behind)
 	return string(s.out)
 }
 

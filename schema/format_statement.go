@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// statement is one relation or permission as it is written.
+// statement is one relation or permission, or a caveat's head, as it is written.
 //
 // A line of it can be broken only behind an operator or an open parenthesis,
 // or the statement would end there. So a comment that ends its line, behind an
@@ -14,6 +14,7 @@ type statement struct {
 	out     []byte
 	column  int
 	widest  int       // the widest line, comments at line ends not counted
+	level   int       // of indentation
 	depth   int       // parentheses that are open
 	flat    bool      // operators do not end their lines
 	fresh   bool      // at the start of a line
@@ -54,11 +55,30 @@ func (s *statement) lineBreak() {
 	s.fresh = true
 }
 
-func (s *statement) indent() string { return strings.Repeat(indentText, 2+s.depth) }
+func (s *statement) indent() string { return strings.Repeat(indentText, 1+s.level+s.depth) }
 
-// operator writes an operator and what has waited for it.
+// operator writes an operator, at whose end the line may be broken.
 func (s *statement) operator(op string) {
 	s.gap()
+	s.separator(op)
+}
+
+// separator is operator for what stands close to the operand before it.
+func (s *statement) separator(op string) {
+	s.close(op)
+	if !s.flat && !s.fresh {
+		s.lineBreak()
+	}
+}
+
+// connect is operator for a line that is not broken.
+func (s *statement) connect(op string) {
+	s.gap()
+	s.close(op)
+}
+
+// close writes an operator and what has waited for it.
+func (s *statement) close(op string) {
 	s.text(op)
 	s.gap()
 	for _, c := range s.waiting {
@@ -66,9 +86,6 @@ func (s *statement) operator(op string) {
 		s.lineBreak()
 	}
 	s.waiting = nil
-	if !s.flat && !s.fresh {
-		s.lineBreak()
-	}
 }
 
 // leaf writes an operand with its comments.
@@ -108,6 +125,8 @@ func (s *statement) expression(e Expr) {
 		s.leaf(e.Name, e.Comments)
 	case *Arrow:
 		s.leaf(e.String(), e.Comments)
+	case *Itself:
+		s.leaf("self", e.Comments)
 	case *Nil:
 		s.leaf("nil", e.Comments)
 	case *Binary:
@@ -165,7 +184,7 @@ func (s *statement) operand(e Expr, parentheses bool) {
 // fits reports whether an expression fits on the current line, with a closing
 // parenthesis and an operator behind it.
 func (s *statement) fits(e Expr) bool {
-	trial := statement{flat: true, depth: s.depth, column: s.column}
+	trial := statement{flat: true, level: s.level, depth: s.depth, column: s.column}
 	trial.expression(e)
 	return trial.widest+len(") +") <= maxColumns
 }

@@ -48,7 +48,7 @@ func golden(t *testing.T, file string, run func(t *testing.T, input string) stri
 }
 
 func TestProblemsAreRenderedWithTheirPlaces(t *testing.T) {
-	for _, file := range []string{"errors_grammar.txt", "errors_names.txt", "errors_later.txt"} {
+	for _, file := range []string{"errors_grammar.txt", "errors_names.txt", "errors_features.txt"} {
 		golden(t, file, func(t *testing.T, input string) string {
 			_, err := Load("test.zed", input)
 			if err == nil {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,9 +11,10 @@ import (
 // lexer cuts a text into tokens.
 //
 // A line end is a token only behind a token that can end a statement: a name, a
-// keyword, `}`, `)` or `*`. So a statement goes on over lines as long as
+// keyword, a string, `}`, `)` or `*`. So a statement goes on over lines as long as
 // something is pending: an operator, `|`, `:`, `=`, an open parenthesis.
 type lexer struct {
+	file      int // of its positions
 	text      string
 	offset    int
 	line      int
@@ -20,6 +22,8 @@ type lexer struct {
 
 	last        token // the last token given out
 	lastEndLine int   // where the last token or comment ended; 0 at the start
+
+	flags []string // what `use` lines switched on: their words are keywords
 }
 
 // symbolRunes are the symbols of one character. Not all mean something outside
@@ -29,7 +33,7 @@ const symbolRunes = "{}()|+-&/=:;#*.,<>[]?!%"
 func newLexer(text string) *lexer { return &lexer{text: text, line: 1} }
 
 func (l *lexer) pos() Position {
-	return Position{Offset: l.offset, Line: l.line, Column: l.offset - l.lineStart + 1}
+	return Position{File: l.file, Offset: l.offset, Line: l.line, Column: l.offset - l.lineStart + 1}
 }
 
 func (l *lexer) rest() string { return l.text[l.offset:] }
@@ -93,7 +97,7 @@ func (l *lexer) wordOrSymbol(t token, rest string) token {
 		if end < 0 {
 			end = len(rest)
 		}
-		if reserved[rest[:end]] {
+		if l.isKeyword(rest[:end]) {
 			return l.give(t, keyword, end)
 		}
 		return l.give(t, word, end)
@@ -112,6 +116,12 @@ func (l *lexer) wordOrSymbol(t token, rest string) token {
 		end = len(rest)
 	}
 	return l.give(t, illegal, end)
+}
+
+func (l *lexer) isKeyword(text string) bool {
+	return reserved[text] || slices.ContainsFunc(l.flags, func(flag string) bool {
+		return slices.Contains(useFlags[flag], text)
+	})
 }
 
 // quoted gives a string: between single or double quotes on one line, or
@@ -192,7 +202,7 @@ func (l *lexer) skipLineEnd() {
 // endsStatement reports whether a line end behind the token ends a statement.
 func (t token) endsStatement() bool {
 	switch t.kind {
-	case word, keyword:
+	case word, keyword, literal:
 		return true
 	}
 	return t.is("}") || t.is(")") || t.is("*")

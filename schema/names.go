@@ -24,6 +24,16 @@ var reserved = map[string]bool{
 	"with":       true,
 }
 
+// useFlags are the features that a `use` line can switch on, each with the words
+// that it makes keywords.
+var useFlags = map[string][]string{
+	"expiration":   {"expiration", "and"},
+	"import":       {"import"},
+	"partial":      {"partial"},
+	"self":         {"self"},
+	"typechecking": {"typechecking"},
+}
+
 // nameProblem says what is wrong with the name of a relation or permission, or
 // with one segment of a definition's name; "" if nothing is.
 func nameProblem(name string) string {

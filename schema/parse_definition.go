@@ -2,68 +2,110 @@ package schema
 
 import "fmt"
 
+// topKind is a kind of statement outside of bodies.
+type topKind uint8
+
+// The kinds that stand on lines of their own, close to their like, and all others.
+const (
+	bodied topKind = iota
+	useLine
+	importLine
+)
+
 // schema reads the whole text.
 func (p *parser) schema() *Schema {
-	s := &Schema{source: p.report.source}
+	s := &Schema{}
 	for p.tok.kind != endOfText {
+		kind := bodied
 		switch {
 		case p.tok.kind == newline, p.at(";"):
 			p.advance()
+			continue
+		case p.atWord("use"):
+			p.use(s)
+			kind = useLine
+		case p.at("import"):
+			p.importLine(s)
+			kind = importLine
 		case p.at("definition"):
 			s.Definitions = append(s.Definitions, p.definition())
-		case p.atLater():
-			p.later()
+		case p.at("partial"):
+			s.Partials = append(s.Partials, p.partial())
+		case p.at("caveat"):
+			s.Caveats = append(s.Caveats, p.caveat())
 		default:
 			p.fail(p.definitionHint(), "expected `definition`, found %s", p.tok)
-			p.skipToDefinition()
+			p.skipToStatement()
 		}
+		p.last = kind
 	}
 	s.Trailing = p.lead().Above
-	if len(s.Definitions) == 0 && len(s.Trailing) > 0 {
+	if len(s.statements()) == 0 && len(s.Trailing) > 0 {
 		s.Trailing[0].Gap = false
 	}
 	return s
 }
 
 func (p *parser) definitionHint() string {
-	if hint := didYouMean(p.tok.text, []string{"definition"}); hint != "" {
+	if p.atWord("import") || p.atWord("partial") {
+		return fmt.Sprintf("write `use %s` at the top of the file", p.tok.text)
+	}
+	if hint := didYouMean(p.tok.text, []string{"definition", "caveat"}); hint != "" {
 		return hint
 	}
 	return "a schema is a list of `definition name { … }`"
 }
 
-// skipToDefinition goes past at least one token, to where a definition or its
+// skipToStatement goes past at least one token, to where a definition or its
 // like can begin.
-func (p *parser) skipToDefinition() {
+func (p *parser) skipToStatement() {
 	for {
 		p.advance()
-		if p.tok.kind == endOfText || p.at("definition") || p.atLineStart() && p.atLater() {
+		if p.tok.kind == endOfText || p.atBody() || p.atLineStart() && (p.at("import") || p.atWord("use")) {
 			return
 		}
 	}
 }
 
+// atBody reports whether a statement with a body begins here.
+func (p *parser) atBody() bool { return p.at("definition") || p.at("caveat") || p.at("partial") }
+
 // definition reads `definition name { … }`.
 func (p *parser) definition() *Definition {
 	d := &Definition{Comments: p.lead()}
 	d.clearGap() // definitions always stand apart
+	d.Name, d.Pos = p.bodyOf("definition", &d.Body, &d.Comments)
+	return d
+}
+
+// partial reads `partial name { … }`.
+func (p *parser) partial() *Partial {
+	t := &Partial{Comments: p.lead()}
+	t.clearGap()
+	t.Name, t.Pos = p.bodyOf("partial", &t.Body, &t.Comments)
+	return t
+}
+
+// bodyOf reads the rest of a statement that has a body, from its first word on.
+func (p *parser) bodyOf(what string, b *Body, c *Comments) (name string, pos Position) {
 	p.advance()
-	d.Pos = p.tok.pos
-	var ok bool
-	d.Name, ok = p.path("a definition")
-	if !ok || !p.expect("{", "a definition is `definition name { … }`, with `{` on the first line") {
+	pos = p.tok.pos
+	name, ok := p.path("a " + what)
+	if !ok || !p.expect("{", fmt.Sprintf("a %s is `%s name { … }`, with `{` on the first line", what, what)) {
 		p.skipHeader()
 		if !p.at("{") {
-			return d
+			return name, pos
 		}
 		p.advance()
 	}
-	d.Above = append(d.Above, p.takeLoose()...)
-	d.Opening = p.takeBehind()
-	if p.members(d) {
-		d.Behind, _ = p.behindStatement()
+	c.Above = append(c.Above, p.takeLoose()...)
+	b.Opening = p.takeBehind()
+	if p.members(b) {
+		c.Behind, _ = p.behindStatement()
+	} else {
+		p.notClosed(name, pos)
 	}
-	return d
+	return name, pos
 }
 
 // skipHeader goes on to the brace that opens a body, if one is near.
@@ -73,27 +115,27 @@ func (p *parser) skipHeader() {
 	}
 }
 
-// members reads a definition's body and its closing brace.
-func (p *parser) members(d *Definition) bool {
+// members reads a body and its closing brace; it returns false if that is missing.
+func (p *parser) members(b *Body) bool {
 	for {
 		switch {
 		case p.tok.kind == newline, p.at(";"):
 			p.advance()
 		case p.at("}"):
-			d.Trailing = p.lead().Above
-			if len(d.Members) == 0 && len(d.Trailing) > 0 {
-				d.Trailing[0].Gap = false
+			b.Trailing = p.lead().Above
+			if b.empty() && len(b.Trailing) > 0 {
+				b.Trailing[0].Gap = false
 			}
 			p.advance()
 			return true
-		case p.tok.kind == endOfText, p.at("definition"), p.at("caveat"):
-			return p.notClosed(d)
+		case p.tok.kind == endOfText, p.atBody():
+			return false
 		case p.at("relation"):
-			p.add(d, p.relation())
+			p.add(b, p.relation())
 		case p.at("permission"):
-			p.add(d, p.permission())
+			p.add(b, p.permission())
 		case p.at("..."):
-			p.partialReference()
+			p.partialReference(b)
 		default:
 			p.fail(p.statementHint(), "expected `relation`, `permission` or `}`, found %s", p.tok)
 			p.skipStatement()
@@ -101,20 +143,40 @@ func (p *parser) members(d *Definition) bool {
 	}
 }
 
-// notClosed reports a body that lacks its closing brace; it returns false.
-func (p *parser) notClosed(d *Definition) bool {
+// notClosed reports a body that lacks its closing brace.
+func (p *parser) notClosed(name string, pos Position) {
 	if !p.broken {
-		p.report.at(d.Pos, len(d.Name), fmt.Sprintf("the body of `%s` is not closed: `}` is missing before %s in line %d",
-			d.Name, p.tok, p.tok.pos.Line), "")
+		p.report.at(pos, len(name), fmt.Sprintf("the body of `%s` is not closed: `}` is missing before %s in line %d",
+			name, p.tok, p.tok.pos.Line), "")
 	}
-	return false
 }
 
-func (p *parser) add(d *Definition, m Member) {
-	if len(d.Members) == 0 {
+func (p *parser) add(b *Body, m Member) {
+	if b.empty() {
 		memberComments(m).clearGap()
 	}
-	d.Members = append(d.Members, m)
+	b.Members = append(b.Members, m)
+}
+
+// empty reports whether nothing stands in the body but comments.
+func (b *Body) empty() bool { return len(b.Members)+len(b.Includes) == 0 }
+
+// partialReference reads `...partial`.
+func (p *parser) partialReference(b *Body) {
+	i := &Include{At: len(b.Members), Comments: p.lead()}
+	if b.empty() {
+		i.clearGap()
+	}
+	p.advance()
+	i.Pos = p.tok.pos
+	var ok bool
+	if i.Name, ok = p.path("a partial"); !ok {
+		p.skipStatement()
+		return
+	}
+	i.Above = append(i.Above, p.takeLoose()...)
+	i.Behind = p.endStatement("")
+	b.Includes = append(b.Includes, i)
 }
 
 func memberComments(m Member) *Comments {
@@ -211,10 +273,39 @@ func (p *parser) typeRef(t *TypeRef) (ok bool) {
 		}
 	}
 	if p.at("with") {
-		return p.with()
+		return p.with(t)
 	}
 	return true
 }
+
+// with reads `with caveat`, `with expiration` or both, behind a type.
+func (p *parser) with(t *TypeRef) (ok bool) {
+	p.advance()
+	if !p.at("expiration") {
+		t.CaveatPos = p.tok.pos
+		if t.Caveat, ok = p.path("a caveat"); !ok {
+			return false
+		}
+		if p.atWord("and") {
+			return p.fail(withoutExpiration, "unexpected `and`")
+		}
+		if !p.at("and") {
+			return true
+		}
+		p.advance()
+		if !p.at("expiration") {
+			return p.fail("a tuple has one caveat; write one caveat that means both", "expected `expiration` after `and`, found %s", p.found())
+		}
+	}
+	p.advance()
+	t.Expiration = true
+	if p.at("and") {
+		return p.fail("write `with caveat and expiration`", "the caveat must come before `expiration`")
+	}
+	return true
+}
+
+const withoutExpiration = "write `use expiration` at the top of the file for tuples that expire"
 
 // wildcard reads the rest of `type:*`.
 func (p *parser) wildcard(t *TypeRef) bool {

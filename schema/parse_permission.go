@@ -35,6 +35,34 @@ func (p *parser) equals(m *Permission) bool {
 	return p.expect("=", "a permission is `permission name = expression`")
 }
 
+// annotation reads the types of subject that may stand between a permission's
+// name and its expression.
+func (p *parser) annotation(m *Permission) bool {
+	at := p.tok
+	p.advance()
+	for {
+		t := &TypeName{Pos: p.tok.pos, Comments: Comments{Above: inline(p.takeComments())}}
+		m.Types = append(m.Types, t)
+		var ok bool
+		if t.Name, ok = p.path("a type"); !ok {
+			return false
+		}
+		t.Above = append(t.Above, p.takeLoose()...)
+		t.Behind = p.takeComments()
+		if !p.at("|") {
+			break
+		}
+		p.advance()
+		t.Behind = append(t.Behind, p.takeBehind()...)
+	}
+	if !p.at("=") {
+		p.report.at(at.pos, len(at.text), fmt.Sprintf("permission `%s` has types instead of an expression", m.Name),
+			"permissions are computed, `permission name = expression`; one that stores tuples is a `relation`")
+		return false
+	}
+	return true
+}
+
 const simplify = "give a part of the expression a permission of its own"
 
 func tooNested() string {
@@ -63,7 +91,7 @@ func (p *parser) expression(level int) (Expr, bool) {
 	return left, ok
 }
 
-// operand reads a name, an arrow, nil, or an expression in parentheses.
+// operand reads a name, an arrow, self, nil, or an expression in parentheses.
 func (p *parser) operand() (Expr, bool) {
 	if p.operands++; p.operands > MaxOperands {
 		return nil, p.fail(simplify, "the expression has more than %d operands", MaxOperands)
@@ -75,6 +103,10 @@ func (p *parser) operand() (Expr, bool) {
 		n := &Nil{Pos: p.tok.pos, Comments: Comments{Above: inline(p.takeComments())}}
 		p.advance()
 		return n, p.noArrow("nil")
+	case p.at("self"):
+		n := &Itself{Pos: p.tok.pos, Comments: Comments{Above: inline(p.takeComments())}}
+		p.advance()
+		return n, p.noArrow("self")
 	case p.tok.kind == word:
 		return p.refOrArrow()
 	}
@@ -102,24 +134,54 @@ func (p *parser) group() (Expr, bool) {
 	return e, p.noArrow("an expression in parentheses")
 }
 
-// refOrArrow reads `name` or `relation->target`.
+// refOrArrow reads `name`, `relation->target` or `relation.all(target)`.
 func (p *parser) refOrArrow() (Expr, bool) {
 	at, above := p.tok, inline(p.takeComments())
 	p.advance()
-	switch {
-	case p.at("->"):
-		p.advance()
-		a := &Arrow{Pos: at.pos, Relation: at.text, TargetPos: p.tok.pos}
-		var ok bool
-		if a.Target, ok = p.name("a relation or permission behind `->`"); !ok {
-			return nil, false
-		}
-		a.Above = append(above, p.takeLoose()...)
-		return a, p.noArrow("another arrow")
-	case p.at("."):
-		return nil, p.arrowFunction(at.text)
+	if !p.at("->") && !p.at(".") {
+		return &Ref{Pos: at.pos, Name: at.text, Comments: Comments{Above: above}}, true
 	}
-	return &Ref{Pos: at.pos, Name: at.text, Comments: Comments{Above: above}}, true
+	a := &Arrow{Pos: at.pos, Relation: at.text}
+	var ok bool
+	if p.at("->") {
+		p.advance()
+		a.TargetPos = p.tok.pos
+		a.Target, ok = p.name("a relation or permission behind `->`")
+	} else {
+		ok = p.arrowFunction(a)
+	}
+	a.Above = append(above, p.takeLoose()...)
+	return a, ok && p.noArrow("another arrow")
+}
+
+// arrowFunction reads the rest of `relation.any(target)` or `relation.all(target)`.
+func (p *parser) arrowFunction(a *Arrow) (ok bool) {
+	p.advance()
+	switch {
+	case p.atWord("any"):
+		a.Form = ArrowAny
+	case p.atWord("all"):
+		a.Form = ArrowAll
+	case p.tok.kind == word:
+		hint := didYouMean(p.tok.text, []string{"any", "all"})
+		if hint == "" {
+			hint = followHint
+		}
+		return p.fail(hint, "`.%s` is no arrow function; there are `.any` and `.all`", p.tok.text)
+	default:
+		return p.fail(followHint, "expected `any` or `all` after `.`, found %s", p.found())
+	}
+	hint := fmt.Sprintf("write `%s.%s(target)`", a.Relation, p.tok.text)
+	p.advance()
+	if !p.expect("(", hint) {
+		return false
+	}
+	a.TargetPos = p.tok.pos
+	if a.Target, ok = p.name("a relation or permission in the parentheses"); !ok {
+		return false
+	}
+	p.skipLineEnds()
+	return p.expect(")", hint)
 }
 
 // noArrow fails at an arrow whose left side is not a name.

@@ -15,6 +15,8 @@ const (
 	MaxNesting = 100
 	// MaxOperands is how many operands one permission may have.
 	MaxOperands = 4096
+	// MaxTypeNesting is how deep the types of a caveat's parameter may nest.
+	MaxTypeNesting = 10
 )
 
 // Load parses and checks a schema. The name is that of the file, for messages.
@@ -31,19 +33,30 @@ func Load(name, text string) (*Schema, error) {
 }
 
 // Parse reads a schema's text and checks its grammar; what the names mean is
-// for [Check]. The name is that of the file, for messages. An error is an
+// for [Check], and imports stay as they are. The name is that of the file, for messages. An error is an
 // *Errors with every problem found: after each, the parser goes on with the
 // next statement.
 func Parse(name, text string) (*Schema, error) {
-	p := parser{lex: newLexer(text), report: &reporter{source: source{name, text}}}
-	if p.readable(text) {
-		p.advance()
-		s := p.schema()
-		if !p.report.failed() {
-			return s, nil
-		}
+	report := &reporter{sources: []source{{name: name, text: text}}}
+	s := parseFile(report, 0)
+	if report.failed() {
+		return nil, report.err()
 	}
-	return nil, p.report.err()
+	s.sources = report.sources
+	s.include()
+	return s, nil
+}
+
+// parseFile parses one of the texts of a run.
+func parseFile(report *reporter, file int) *Schema {
+	text := report.sources[file].text
+	p := parser{lex: newLexer(text), report: report}
+	p.lex.file = file
+	if !p.readable(text) {
+		return &Schema{}
+	}
+	p.advance()
+	return p.schema()
 }
 
 // parser is a recursive-descent parser with one token of lookahead.
@@ -57,19 +70,21 @@ type parser struct {
 	loose     []Comment // passed over, for the next node that takes comments
 	broken    bool      // something illegal, already reported, stands before tok
 
-	nesting, operands int // of the current permission
+	last              topKind // of the last statement outside of bodies
+	nesting, operands int     // of the current permission
 }
 
 // readable reports what makes a text no text.
 func (p *parser) readable(text string) bool {
 	if len(text) > MaxTextBytes {
-		p.report.source.text = ""
-		p.report.at(Position{}, 0, fmt.Sprintf("the schema has %d bytes, at most %d are allowed", len(text), MaxTextBytes), "")
+		p.report.sources[p.lex.file].text = ""
+		p.report.at(Position{File: p.lex.file}, 0, fmt.Sprintf("the schema has %d bytes, at most %d are allowed", len(text), MaxTextBytes), "")
 		return false
 	}
 	for i, r := range text {
 		if r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD") {
 			l := newLexer(text)
+			l.file = p.lex.file
 			l.skip(text[:i])
 			p.report.at(l.pos(), 1, "the text is not valid UTF-8", "")
 			return false
@@ -180,8 +195,8 @@ func (p *parser) behindStatement() (behind []Comment, ended bool) {
 	return p.takeBehind(), p.tok.kind == endOfText || p.atLineStart()
 }
 
-// endStatement is behindStatement for a member of a definition, where a
-// statement that does not end is a problem; the hint is for that.
+// endStatement is behindStatement where a statement that does not end is a
+// problem; the hint is for that.
 func (p *parser) endStatement(hint string) []Comment {
 	behind, ended := p.behindStatement()
 	switch {
@@ -200,7 +215,7 @@ func (p *parser) endStatement(hint string) []Comment {
 func (p *parser) skipStatement() {
 	for depth := 0; ; p.advance() {
 		switch {
-		case p.tok.kind == endOfText, p.at("definition"), p.at("caveat"):
+		case p.tok.kind == endOfText, p.atBody():
 			return
 		case p.at("{"):
 			depth++

@@ -27,6 +27,8 @@ func spell(e Expr) string {
 		return e.Name
 	case *Arrow:
 		return e.String()
+	case *Itself:
+		return "self"
 	case *Binary:
 		return "(" + spell(e.Left) + " " + e.Op.String() + " " + spell(e.Right) + ")"
 	}
@@ -267,13 +269,13 @@ func TestOfVeryManyProblemsThoseShownHaveHints(t *testing.T) {
 
 func TestATreeWithoutATextHasProblemsWithoutPlaces(t *testing.T) {
 	s := &Schema{Definitions: []*Definition{
-		{Name: "doc", Members: []Member{
+		{Name: "doc", Body: Body{Members: []Member{
 			&Relation{Name: "owner", Types: []*TypeRef{{Type: "user"}, {Type: "doc", Relation: "owner", Wildcard: true}}},
 			&Relation{Name: "empty"},
 			&Permission{Name: "none"},
 			&Permission{Name: "half", Expr: &Binary{Op: Union, Left: &Ref{Name: "owner"}}},
 			&Permission{Name: "follow", Expr: &Arrow{Relation: "empty", Target: "owner"}},
-		}},
+		}}},
 		{Name: "doc"},
 	}}
 	want := strings.Join([]string{

@@ -98,7 +98,21 @@ type Direct struct {
 	SubjectType, SubjectRelation uint16
 	// Slot evaluates a userset subject; -1 for objects and wildcards.
 	Slot int32
+	// Traits lists what a tuple of this kind may carry, in order, the plainest
+	// first. A tuple carries exactly what one of them says.
+	Traits []Traits
 }
+
+// Traits is what tuples of a kind carry: the number of their caveat, 0 for
+// none, and whether they expire.
+type Traits struct {
+	Caveat     uint16
+	Expiration bool
+}
+
+// Plain reports whether the tuples of the kind carry nothing: none of them
+// needs to be looked at again once it is found.
+func (d *Direct) Plain() bool { return len(d.Traits) == 1 && d.Traits[0] == Traits{} }
 
 // Operator is what a node does.
 type Operator uint8
@@ -109,7 +123,8 @@ const (
 	This Operator = iota
 	// ComputedUserset evaluates another slot at the same object.
 	ComputedUserset
-	// TupleToUserset evaluates a slot at each object that Tupleset stores.
+	// TupleToUserset evaluates a slot at each object that a tupleset stores: yes if
+	// any is, or with All, if every one is and there is one.
 	TupleToUserset
 	// UnionOf is yes if any operand is.
 	UnionOf
@@ -119,6 +134,8 @@ const (
 	ExclusionOf
 	// Nothing is no (the language's nil).
 	Nothing
+	// Self is yes if the subject is the object itself, not a userset of it.
+	Self
 )
 
 // Node is one operation of an expression.
@@ -133,8 +150,11 @@ type Node struct {
 	Operands []int32
 	Cheap    []int32
 	// Arrows are the targets of TupleToUserset for each kind of object that the tupleset
-	// stores; kinds whose type lacks the target are left out.
+	// stores; kinds whose type lacks the target are left out: objects of those are no.
 	Arrows []ArrowTarget
+	// All says that a TupleToUserset wants every object of its tupleset, and at
+	// least one (the language's `.all`).
+	All bool
 }
 
 // ArrowTarget is what a TupleToUserset evaluates for subjects of one kind.
@@ -143,10 +163,11 @@ type ArrowTarget struct {
 	Slot                         int32
 }
 
-// Numbering gives the numbers that the store keeps for names: types, and
-// relations and permissions within a type. Type number 0 and the relation
-// numbers 0 and 1 are reserved.
+// Numbering gives the numbers that the store keeps for names: types, relations
+// and permissions within a type, and caveats. Type number 0, caveat number 0
+// and the relation numbers 0 and 1 are reserved.
 type Numbering interface {
 	TypeNumber(typeName string) (uint16, bool)
 	RelationNumber(typeName, relation string) (uint16, bool)
+	CaveatNumber(name string) (uint16, bool)
 }

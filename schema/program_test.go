@@ -42,11 +42,11 @@ definition doc {
 	const first, second, third = 64980, 64970, 64960 // members of a type
 	owner := p.Slots[slotNamed(t, p, "doc#owner")]
 	if diff := cmp.Diff([]Direct{
-		{team, selfNumber, -1},
-		{team, second, slotNamed(t, p, "team#lead")},
-		{team, first, slotNamed(t, p, "team#member")},
-		{user, selfNumber, -1},
-		{user, wildcardNumber, -1},
+		{team, selfNumber, -1, []Traits{{}}},
+		{team, second, slotNamed(t, p, "team#lead"), []Traits{{}}},
+		{team, first, slotNamed(t, p, "team#member"), []Traits{{}}},
+		{user, selfNumber, -1, []Traits{{}}},
+		{user, wildcardNumber, -1, []Traits{{}}},
 	}, owner.Direct); diff != "" {
 		t.Errorf("what doc#owner stores: -want +got:\n%s", diff)
 	}

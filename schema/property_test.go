@@ -18,9 +18,11 @@ import (
 // bare returns a schema without its source text, and sets all positions in it
 // to zero and empty slices to nil: what is left must survive formatting.
 func bare(s *schema.Schema) *schema.Schema {
-	tree := &schema.Schema{Definitions: s.Definitions, Trailing: s.Trailing}
-	strip(reflect.ValueOf(tree.Definitions))
-	strip(reflect.ValueOf(tree.Trailing))
+	tree := &schema.Schema{
+		Uses: s.Uses, Imports: s.Imports, Caveats: s.Caveats, Partials: s.Partials,
+		Definitions: s.Definitions, Trailing: s.Trailing,
+	}
+	strip(reflect.ValueOf(tree).Elem())
 	return tree
 }
 
@@ -35,6 +37,9 @@ func strip(v reflect.Value) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			f := v.Field(i)
+			if !f.CanSet() {
+				continue
+			}
 			if f.Type() == reflect.TypeFor[schema.Position]() || f.Kind() == reflect.Slice && f.Len() == 0 {
 				f.SetZero()
 				continue
@@ -46,7 +51,10 @@ func strip(v reflect.Value) {
 
 func randomSchema(seed uint64) *schema.Schema {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	s := schematest.Random(rng, schematest.Options{MaxDepth: 1 + rng.IntN(5), NegativeRecursion: true})
+	s := schematest.Random(rng, schematest.Options{
+		MaxDepth: 1 + rng.IntN(5), NegativeRecursion: true,
+		Caveats: rng.IntN(2) == 0, Expiration: rng.IntN(2) == 0, ArrowFunctions: rng.IntN(2) == 0, Self: rng.IntN(2) == 0,
+	})
 	if rng.IntN(4) > 0 {
 		(&decorator{rng: rng}).schema(s)
 	}
@@ -146,15 +154,30 @@ func (d *decorator) schema(s *schema.Schema) {
 	for _, def := range s.Definitions {
 		d.definition(def)
 	}
+	for _, c := range s.Caveats {
+		c.Comments = d.apart()
+		for i, p := range c.Params {
+			p.Comments = d.inside(i == len(c.Params)-1)
+		}
+	}
+	for _, u := range s.Uses {
+		u.Comments = schema.Comments{Behind: d.behind()}
+	}
 	s.Trailing = d.above(2)
 }
 
-func (d *decorator) definition(def *schema.Definition) {
-	def.Above, def.Behind = d.above(2), d.behind()
-	if len(def.Above) > 0 {
-		def.Above[0].Gap = false
-		def.Gap = d.chance(30)
+// apart returns the comments of a statement that stands apart.
+func (d *decorator) apart() schema.Comments {
+	c := schema.Comments{Above: d.above(2), Behind: d.behind()}
+	if len(c.Above) > 0 {
+		c.Above[0].Gap = false
+		c.Gap = d.chance(30)
 	}
+	return c
+}
+
+func (d *decorator) definition(def *schema.Definition) {
+	def.Comments = d.apart()
 	def.Opening, def.Trailing = d.behind(), d.above(1)
 	if len(def.Members) == 0 && len(def.Trailing) > 0 {
 		def.Trailing[0].Gap = false
@@ -192,6 +215,8 @@ func (d *decorator) leaves(leaves []schema.Expr) {
 		case *schema.Ref:
 			leaf.Comments = c
 		case *schema.Arrow:
+			leaf.Comments = c
+		case *schema.Itself:
 			leaf.Comments = c
 		case *schema.Nil:
 			leaf.Comments = c
@@ -276,6 +301,11 @@ func (o ordered) RelationNumber(typeName, name string) (uint16, bool) {
 	}
 	i := slices.Index(d.MemberNames(), name)
 	return uint16(i + 2), i >= 0
+}
+
+func (o ordered) CaveatNumber(name string) (uint16, bool) {
+	i := slices.IndexFunc(o.Caveats, func(c *schema.Caveat) bool { return c.Name == name })
+	return uint16(i + 1), i >= 0
 }
 
 func mustCompile(t testing.TB, s *schema.Schema) *schema.Program {

@@ -10,6 +10,7 @@ const maxReachPasses = 64
 //   - the slot itself as a userset, since a userset is a member of itself,
 //   - the kinds that a relation stores, with all that its usersets reach; a
 //     stored wildcard also makes objects of its type members,
+//   - for self the objects of the slot's type,
 //   - for a computed userset and an arrow, all that their targets reach,
 //   - for a union what any operand reaches, for an intersection what every
 //     operand reaches, for an exclusion what its first operand reaches.
@@ -75,6 +76,8 @@ func (r *reacher) into(set bitset, slot, node int32) (grown bool) {
 	switch n.Op {
 	case This:
 		return r.stored(set, slot)
+	case Self:
+		return set.add(r.kindByNumber[slotNumber{r.Types[r.Slots[slot].Type].Number, selfNumber}])
 	case ComputedUserset:
 		return set.or(r.reach[n.Slot])
 	case TupleToUserset:

@@ -36,6 +36,8 @@ func (e expressions) leaf() schema.Expr {
 	switch {
 	case n < 3:
 		return &schema.Nil{}
+	case n < 8 && e.opts.Self:
+		return &schema.Itself{}
 	case n < 45 && len(e.parents) > 0:
 		return e.arrow()
 	}
@@ -46,7 +48,14 @@ func (e expressions) leaf() schema.Expr {
 // often one that its other types lack.
 func (e expressions) arrow() schema.Expr {
 	t := e.named(one(e.generator, e.parents).Type)
-	return &schema.Arrow{Relation: parentRelation, Target: one(e.generator, t.members())}
+	a := &schema.Arrow{Relation: parentRelation, Target: one(e.generator, t.members())}
+	if e.opts.ArrowFunctions && e.chance(50) {
+		a.Form = schema.ArrowAll
+		if e.chance(20) {
+			a.Form = schema.ArrowAny
+		}
+	}
+	return a
 }
 
 func (g *generator) named(name string) *plannedType {

@@ -18,6 +18,11 @@ type Options struct {
 	// the excluded side of an exclusion: `permission ok = all - parent->ok`.
 	// With cyclic data such a permission has no meaning of its own.
 	NegativeRecursion bool
+
+	Caveats        bool // some kinds of tuples have one; their parameters are those of [CaveatParams]
+	Expiration     bool // some kinds of tuples expire
+	ArrowFunctions bool // some arrows are `.any` or `.all`
+	Self           bool // some operands are `self`
 }
 
 // The names that schemas draw from. Types share them, so that an arrow often
@@ -41,7 +46,10 @@ const (
 func Random(rng *rand.Rand, opts Options) *schema.Schema {
 	g := generator{rng: rng, opts: opts.withDefaults()}
 	g.plan()
-	s := &schema.Schema{}
+	s := &schema.Schema{Uses: g.uses()}
+	if opts.Caveats {
+		s.Caveats = caveats()
+	}
 	for _, t := range g.types {
 		s.Definitions = append(s.Definitions, g.definition(t))
 	}
@@ -111,6 +119,7 @@ func (g *generator) definition(t *plannedType) *schema.Definition {
 		if name == parentRelation {
 			parents = r.Types
 		}
+		g.traits(r)
 		d.Members = append(d.Members, r)
 	}
 	for i, name := range t.permissions {

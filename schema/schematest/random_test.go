@@ -1,6 +1,7 @@
 package schematest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -16,9 +17,12 @@ func TestEveryRandomSchemaIsValid(t *testing.T) {
 		{NegativeRecursion: true},
 		{MaxResources: 1, MaxRelations: 1, MaxPermissions: 1, MaxDepth: 1},
 		{MaxResources: 99, MaxRelations: 99, MaxPermissions: 99, MaxDepth: 99},
+		{Caveats: true, Expiration: true, ArrowFunctions: true, Self: true},
+		{Caveats: true, ArrowFunctions: true},
+		{Expiration: true, Self: true},
 	}
 	for seed := range uint64(300) {
-		s := Random(source(seed), all[seed%4])
+		s := Random(source(seed), all[seed%uint64(len(all))])
 		if err := schema.Check(s); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -88,6 +92,15 @@ func (f features) count(s *schema.Schema) {
 }
 
 func (f features) restriction(s *schema.Schema, d *schema.Definition, t *schema.TypeRef) {
+	if t.Caveat != "" {
+		f["caveat"]++
+	}
+	if t.Expiration {
+		f["expiration"]++
+	}
+	if t.Caveat != "" && t.Expiration {
+		f["caveat and expiration"]++
+	}
 	target, _ := s.Definition(t.Type)
 	m, _ := target.Member(t.Relation)
 	switch m := m.(type) {
@@ -108,6 +121,8 @@ func (f features) restriction(s *schema.Schema, d *schema.Definition, t *schema.
 
 func (f features) expression(s *schema.Schema, d *schema.Definition, p *schema.Permission, e schema.Expr) {
 	switch e := e.(type) {
+	case *schema.Itself:
+		f["self"]++
 	case *schema.Nil:
 		f["nil"]++
 	case *schema.Ref:
@@ -126,6 +141,7 @@ func (f features) expression(s *schema.Schema, d *schema.Definition, p *schema.P
 
 func (f features) arrow(s *schema.Schema, d *schema.Definition, p *schema.Permission, e *schema.Arrow) {
 	f["arrow"]++
+	f["arrow of form "+fmt.Sprint(e.Form)]++
 	m, _ := d.Member(e.Relation)
 	for _, t := range m.(*schema.Relation).Types {
 		target, _ := s.Definition(t.Type)
@@ -146,10 +162,18 @@ func TestAFewDozenSchemasUseEveryConstruct(t *testing.T) {
 	for seed := range uint64(48) {
 		f.count(Random(source(seed), Options{}))
 	}
+	for _, feature := range []string{"caveat", "expiration", "self", "arrow of form 1", "arrow of form 2"} {
+		if f[feature] > 0 {
+			t.Errorf("%s occurs without being asked for", feature)
+		}
+	}
+	for seed := range uint64(48) {
+		f.count(Random(source(seed), Options{Caveats: true, Expiration: true, ArrowFunctions: true, Self: true}))
+	}
 	for _, feature := range []string{
 		"operator +", "operator &", "operator -", "nil", "arrow", "reference to a permission",
 		"object", "wildcard", "userset of a relation", "userset of a permission", "nested team",
-		"arrow over a userset", "arrow to a type that lacks the target", "arrow to itself",
+		"caveat", "expiration", "caveat and expiration", "self", "arrow of form 1", "arrow of form 2", "arrow over a userset", "arrow to a type that lacks the target", "arrow to itself",
 	} {
 		if f[feature] < 3 {
 			t.Errorf("%s occurs %d times in 48 schemas", feature, f[feature])
