@@ -225,8 +225,16 @@ func newTestServer(t testing.TB, l *testLog, change func(*Options)) *Server {
 // testToken lets tests in: their listener counts as reachable from outside.
 const testToken = "letmein-0123456789"
 
-// dialTest serves s on a listener in memory and returns a client.
+// dialTest serves s on a listener in memory until the test ends, and returns a client.
 func dialTest(t testing.TB, s *Server) *grpc.ClientConn {
+	t.Helper()
+	conn, stop := dialUntil(t, s)
+	t.Cleanup(stop)
+	return conn
+}
+
+// dialUntil is dialTest until stop is called.
+func dialUntil(t testing.TB, s *Server) (conn *grpc.ClientConn, stop func()) {
 	t.Helper()
 	listener := bufconn.Listen(1 << 20)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -238,7 +246,7 @@ func dialTest(t testing.TB, s *Server) *grpc.ClientConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	return conn, func() {
 		cancel()
 		if err := conn.Close(); err != nil {
 			t.Error(err)
@@ -246,8 +254,7 @@ func dialTest(t testing.TB, s *Server) *grpc.ClientConn {
 		if err := <-done; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
-	})
-	return conn
+	}
 }
 
 func withToken(ctx context.Context, token string) context.Context {

@@ -106,6 +106,16 @@ func (g *watching) ends() refusalOf {
 	return seen(g.t, err)
 }
 
+// horizonOf returns the zookie of the horizon that an error names.
+func horizonOf(r refusalOf) string {
+	for _, detail := range r.status.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info.Metadata["horizon"]
+		}
+	}
+	return ""
+}
+
 // remove deletes tuples given in their text form.
 func (w *world) remove(t testing.TB, tuples ...string) {
 	t.Helper()
@@ -244,8 +254,7 @@ func TestAWatchBelowTheHorizonNamesTheHorizon(t *testing.T) {
 	if got.code != "OutOfRange" || got.reason != "ERROR_REASON_REVISION_EXPIRED" {
 		t.Fatalf("%+v", got)
 	}
-	oldest := got.status.Details()[0].(*errdetails.ErrorInfo).Metadata["horizon"]
-	w.watch(t, &tupelov1.WatchRequest{After: oldest}).expect(horizon+1, "+"+coreReads)
+	w.watch(t, &tupelov1.WatchRequest{After: horizonOf(got)}).expect(horizon+1, "+"+coreReads)
 }
 
 // What a slow client has not been sent yet may be forgotten meanwhile. It is
