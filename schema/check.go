@@ -161,7 +161,7 @@ func (c *checker) declareTop(name string, pos Position) (free bool) {
 		c.notKeyword(segment, pos)
 	}
 	if first, ok := c.tops[name]; ok {
-		c.report.name(pos, name, firstAt(first), "`%s` is defined twice", name)
+		c.report.name(pos, name, c.firstAt(first, pos), "`%s` is defined twice", name)
 		return false
 	}
 	c.tops[name] = pos
@@ -200,15 +200,19 @@ func (c *checker) declareMember(sc *scope, index int, m Member) {
 		c.report.name(i.Pos, i.Name, nil, "`%s` has `%s` twice: partial `%s` brings one more", sc.Name, name, i.Name)
 		return
 	}
-	c.report.name(m.MemberPos(), name, firstAt(first.MemberPos()),
+	c.report.name(m.MemberPos(), name, c.firstAt(first.MemberPos(), m.MemberPos()),
 		"`%s` has `%s` twice; relations and permissions share their names", sc.Name, name)
 }
 
-func firstAt(pos Position) func() string {
-	if pos.Line == 0 {
+// firstAt returns a hint on where a name stands for the first time.
+func (c *checker) firstAt(first, again Position) func() string {
+	switch {
+	case first.Line == 0:
 		return nil
+	case first.File != again.File && first.File < len(c.sources):
+		return func() string { return fmt.Sprintf("the first is in line %d of %s", first.Line, c.sources[first.File].name) }
 	}
-	return func() string { return fmt.Sprintf("the first is in line %d", pos.Line) }
+	return func() string { return fmt.Sprintf("the first is in line %d", first.Line) }
 }
 
 // members checks what the members of a definition refer to.

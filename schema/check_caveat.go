@@ -8,7 +8,7 @@ func (c *checker) caveat(m *Caveat) {
 	seen := make(map[string]Position, len(m.Params))
 	for _, p := range m.Params {
 		if first, ok := seen[p.Name]; ok {
-			c.report.name(p.Pos, p.Name, firstAt(first), "caveat `%s` has the parameter `%s` twice", m.Name, p.Name)
+			c.report.name(p.Pos, p.Name, c.firstAt(first, p.Pos), "caveat `%s` has the parameter `%s` twice", m.Name, p.Name)
 			continue
 		}
 		seen[p.Name] = p.Pos

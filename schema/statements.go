@@ -42,19 +42,22 @@ func (s *Schema) statements() []topStatement {
 		all = append(all, topStatement{d, d.Pos, &d.Comments})
 	}
 	slices.SortStableFunc(all, func(a, b topStatement) int {
-		return cmp.Or(cmp.Compare(s.rank(a), s.rank(b)), cmp.Compare(a.pos.Offset, b.pos.Offset))
+		aFile, aOffset := s.place(a)
+		bFile, bOffset := s.place(b)
+		return cmp.Or(cmp.Compare(aFile, bFile), cmp.Compare(aOffset, bOffset))
 	})
 	return all
 }
 
-// rank orders the statements of several texts: `use` lines before all others,
-// and what was imported before what imports it.
-func (s *Schema) rank(t topStatement) int {
+// place returns where a statement stands among those of all texts: what was
+// imported before what imports it, and `use` lines of several texts before
+// everything, as they come.
+func (s *Schema) place(t topStatement) (file, offset int) {
 	switch {
 	case len(s.sources) < 2:
-		return 0
+		return 0, t.pos.Offset
 	case t.kind() == useLine:
-		return -1
+		return -1, 0
 	}
-	return s.sources[t.pos.File].rank
+	return s.sources[t.pos.File].rank, t.pos.Offset
 }
