@@ -65,6 +65,7 @@ var imports = map[string][]edge{
 		{"store/tuple", "its data sets are tuples"},
 	},
 
+	"schema/caveat": nil, // conditions are about values
 	"schema/schematest": {
 		{"schema", "it makes random schemas for property tests"},
 	},
@@ -143,6 +144,7 @@ type territory struct {
 }
 
 var territories = []territory{
+	{"cel.dev/cel-go", []string{"schema/caveat"}, "one package knows in which language conditions are written"},
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "cmd/tupelo", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
 	{"github.com/cockroachdb/pebble/v2", []string{"store", "raft"}, "the state database and the log"},
 	{"github.com/cockroachdb/errors/oserror", []string{"store", "raft"}, "the errors of Pebble's file systems"},
