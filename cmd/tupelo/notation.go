@@ -19,6 +19,9 @@ func parseTuple(text string) (*tupelov1.Tuple, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.Caveat != "" || t.ExpiresNanos != 0 {
+		return nil, fmt.Errorf("%q has a caveat or an expiration, which the server does not take yet", text)
+	}
 	return &tupelov1.Tuple{
 		Object:   &tupelov1.Object{Type: t.ObjectType, Id: t.ObjectID},
 		Relation: t.Relation,

@@ -46,6 +46,7 @@ Exit status: 0 for success or yes, 1 for no, 2 for an error.`,
 		newWriteCommand(t),
 		newDeleteCommand(t),
 		newImportCommand(t),
+		newWatchCommand(t),
 		newVersionCommand(t),
 	)
 	return root
