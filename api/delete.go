@@ -23,6 +23,10 @@ func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterR
 	if err := validateDelete(r); err != nil {
 		return nil, err
 	}
+	metadata, err := metadataOf(r.Metadata)
+	if err != nil {
+		return nil, err
+	}
 	f, err := s.identity()
 	if err != nil {
 		return nil, err
@@ -35,7 +39,7 @@ func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterR
 	if err != nil {
 		return nil, err
 	}
-	command.UnixMillis = s.now().UnixMilli()
+	command.UnixMillis, command.Metadata = s.now().UnixMilli(), metadata
 	result, err := s.propose(ctx, command)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (s *Server) WriteSchema(ctx context.Context, r *tupelov1.WriteSchemaRequest
 		return nil, err
 	}
 	result, err := s.propose(ctx, store.WriteSchema{
-		UnixMillis: s.now().UnixMilli(), Text: r.Text, Definitions: definitions,
+		UnixMillis: s.now().UnixMilli(), Text: r.Text, Definitions: definitions, Caveats: caveatsOf(tree),
 	})
 	if err != nil {
 		return nil, err
@@ -72,11 +72,20 @@ func definitionsOf(tree *schema.Schema) []store.Definition {
 			for _, t := range relation.Types {
 				list[i].Allowed = append(list[i].Allowed, store.Allowed{
 					Relation: relation.Name, SubjectType: t.Type, SubjectRelation: t.Relation, Wildcard: t.Wildcard,
+					Caveat: t.Caveat, Expires: t.Expiration,
 				})
 			}
 		}
 	}
 	return list
+}
+
+func caveatsOf(tree *schema.Schema) []string {
+	names := make([]string, len(tree.Caveats))
+	for i, c := range tree.Caveats {
+		names[i] = c.Name
+	}
+	return names
 }
 
 // rehearse compiles a schema as every replica will once it is stored: what
@@ -89,8 +98,42 @@ func rehearse(tree *schema.Schema, definitions []store.Definition) error {
 			return err
 		}
 	}
-	_, err := schema.Compile(tree, numbering{names})
-	return err
+	for _, name := range caveatsOf(tree) {
+		var err error
+		if names, _, err = names.InternCaveat(name); err != nil {
+			return err
+		}
+	}
+	program, err := schema.Compile(tree, numbering{names})
+	if err != nil {
+		return err
+	}
+	return evaluated(program)
+}
+
+// evaluated refuses what the language has and the evaluator does not follow
+// yet: passing over it would grant more than the schema says.
+func evaluated(p *schema.Program) error {
+	for _, node := range p.Nodes {
+		switch {
+		case node.All:
+			return notEvaluated("`.all(...)`")
+		case node.Op == schema.Self:
+			return notEvaluated("`self`")
+		}
+	}
+	for _, slot := range p.Slots {
+		for i := range slot.Direct {
+			if !slot.Direct[i].Plain() {
+				return notEvaluated(fmt.Sprintf("the caveats and expirations of %s#%s", p.Types[slot.Type].Name, slot.Name))
+			}
+		}
+	}
+	return nil
+}
+
+func notEvaluated(what string) error {
+	return fault(tupelov1.ErrorReason_ERROR_REASON_INVALID_SCHEMA, "text", "this server does not evaluate %s yet", what)
 }
 
 // schemaFault turns the problems of a schema's text into faults of the field.

@@ -184,8 +184,7 @@ func (w *watcher) look(c *store.Changes) error {
 	if len(selected) == 0 && !c.Schema {
 		return nil
 	}
-	w.page.add(c, selected, w.fingerprint.zookie(c.Revision))
-	return nil
+	return w.page.add(c, selected, w.fingerprint.zookie(c.Revision))
 }
 
 func (w *watcher) sendPage() error {
@@ -220,13 +219,18 @@ type watchPage struct {
 func (p *watchPage) full() bool { return p.bytes >= maxPageBytes || p.looked >= maxPageChanges }
 
 // add appends the messages of one revision; the last one has the zookie.
-func (p *watchPage) add(c *store.Changes, selected []store.Change, zookie string) {
+func (p *watchPage) add(c *store.Changes, selected []store.Change, zookie string) error {
+	metadata, err := metadataMessage(c.Metadata)
+	if err != nil {
+		return err
+	}
 	at := timestamppb.New(time.UnixMilli(c.UnixMillis))
-	message := &tupelov1.WatchResponse{ChangedAt: at, SchemaChanged: c.Schema}
-	size := 0
+	message := &tupelov1.WatchResponse{ChangedAt: at, SchemaChanged: c.Schema, Metadata: metadata}
+	size := len(c.Metadata)
+	p.bytes += emptyMessageBytes + size
 	for _, change := range changeMessages(p.names, selected) {
 		bytes := changeBytes(change)
-		if size > 0 && size+bytes > maxWatchMessageBytes {
+		if len(message.Changes) > 0 && size+bytes > maxWatchMessageBytes {
 			p.messages = append(p.messages, message)
 			message, size = &tupelov1.WatchResponse{ChangedAt: at}, 0
 		}
@@ -235,8 +239,8 @@ func (p *watchPage) add(c *store.Changes, selected []store.Change, zookie string
 	}
 	message.Zookie = zookie
 	p.messages = append(p.messages, message)
-	p.bytes += emptyMessageBytes
 	p.changes += len(selected)
+	return nil
 }
 
 // emptyMessageBytes is about what a message without changes takes.

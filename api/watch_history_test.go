@@ -36,7 +36,6 @@ type watchedHistory struct {
 	t        *testing.T
 	rng      *rand.Rand
 	fs       vfs.FS
-	store    *store.Store
 	log      *testLog
 	world    *world
 	stop     func()

@@ -19,12 +19,16 @@ func (s *Server) Write(ctx context.Context, r *tupelov1.WriteRequest) (*tupelov1
 	if err := validateWrite(r); err != nil {
 		return nil, err
 	}
+	metadata, err := metadataOf(r.Metadata)
+	if err != nil {
+		return nil, err
+	}
 	f, err := s.identity()
 	if err != nil {
 		return nil, err
 	}
 	for range maxSchemaRaces {
-		result, err := s.writeOnce(ctx, r)
+		result, err := s.writeOnce(ctx, r, metadata)
 		if err != nil {
 			return nil, err
 		}
@@ -44,10 +48,10 @@ func (s *Server) Write(ctx context.Context, r *tupelov1.WriteRequest) (*tupelov1
 }
 
 // writeOnce checks a valid Write against the schema and proposes it.
-func (s *Server) writeOnce(ctx context.Context, r *tupelov1.WriteRequest) (store.Result, error) {
+func (s *Server) writeOnce(ctx context.Context, r *tupelov1.WriteRequest, metadata []byte) (store.Result, error) {
 	var command store.Write
 	err := s.withSchema(ctx, func(_ *store.Snapshot, m *model) (err error) {
-		command, err = m.write(r)
+		command, err = m.write(r, metadata)
 		return err
 	})
 	if err != nil {
@@ -58,8 +62,8 @@ func (s *Server) writeOnce(ctx context.Context, r *tupelov1.WriteRequest) (store
 }
 
 // write resolves a valid Write.
-func (m *model) write(r *tupelov1.WriteRequest) (store.Write, error) {
-	command := store.Write{Updates: make([]store.Update, len(r.Updates))}
+func (m *model) write(r *tupelov1.WriteRequest, metadata []byte) (store.Write, error) {
+	command := store.Write{Updates: make([]store.Update, len(r.Updates)), Metadata: metadata}
 	for i, u := range r.Updates {
 		op := operations[u.Operation]
 		t, err := m.tuple(u.Tuple, op != store.Delete)

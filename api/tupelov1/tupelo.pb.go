@@ -39,6 +39,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -1678,6 +1679,10 @@ type WriteRequest struct {
 	Updates []*Update `protobuf:"bytes,1,rep,name=updates,proto3" json:"updates,omitempty"`
 	// What must be true, up to 100; FAILED_PRECONDITION otherwise, and no change at all.
 	Preconditions []*Precondition `protobuf:"bytes,2,rep,name=preconditions,proto3" json:"preconditions,omitempty"`
+	// What the writer says of the change, such as who asked for it and why. It is
+	// kept with the revision, as long as the history is, and given by Watch. Up
+	// to 65,000 bytes, encoded. Nothing is kept of a write that changes nothing.
+	Metadata      *structpb.Struct `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1722,6 +1727,13 @@ func (x *WriteRequest) GetUpdates() []*Update {
 func (x *WriteRequest) GetPreconditions() []*Precondition {
 	if x != nil {
 		return x.Preconditions
+	}
+	return nil
+}
+
+func (x *WriteRequest) GetMetadata() *structpb.Struct {
+	if x != nil {
+		return x.Metadata
 	}
 	return nil
 }
@@ -1784,7 +1796,11 @@ type DeleteByFilterRequest struct {
 	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	// What happens if more are selected than the limit: true deletes that many
 	// and says so with complete, false deletes none and fails with FAILED_PRECONDITION.
-	AllowPartial  bool `protobuf:"varint,4,opt,name=allow_partial,json=allowPartial,proto3" json:"allow_partial,omitempty"`
+	AllowPartial bool `protobuf:"varint,4,opt,name=allow_partial,json=allowPartial,proto3" json:"allow_partial,omitempty"`
+	// What the writer says of the change, such as who asked for it and why. It is
+	// kept with the revision, as long as the history is, and given by Watch. Up
+	// to 65,000 bytes, encoded. Nothing is kept of a write that changes nothing.
+	Metadata      *structpb.Struct `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1845,6 +1861,13 @@ func (x *DeleteByFilterRequest) GetAllowPartial() bool {
 		return x.AllowPartial
 	}
 	return false
+}
+
+func (x *DeleteByFilterRequest) GetMetadata() *structpb.Struct {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
 }
 
 // DeleteByFilterResponse acknowledges a DeleteByFilterRequest: it is durable.
@@ -2277,6 +2300,8 @@ type WatchResponse struct {
 	Changes []*TupleChange `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Whether the schema changed; ReadSchema at the zookie's exact snapshot gives it.
 	SchemaChanged bool `protobuf:"varint,5,opt,name=schema_changed,json=schemaChanged,proto3" json:"schema_changed,omitempty"`
+	// What the writer said of the change; in the first message of its revision.
+	Metadata      *structpb.Struct `protobuf:"bytes,6,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2346,6 +2371,13 @@ func (x *WatchResponse) GetSchemaChanged() bool {
 	return false
 }
 
+func (x *WatchResponse) GetMetadata() *structpb.Struct {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
 // TupleChange is how one revision changed one tuple.
 type TupleChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2405,7 +2437,7 @@ var File_tupelo_v1_tupelo_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\n" +
-	"\x16tupelo/v1/tupelo.proto\x12\ttupelo.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\",\n" +
+	"\x16tupelo/v1/tupelo.proto\x12\ttupelo.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\",\n" +
 	"\x06Object\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"I\n" +
@@ -2512,17 +2544,19 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CONDITION_MUST_MATCH\x10\x01\x12\x1c\n" +
-	"\x18CONDITION_MUST_NOT_MATCH\x10\x02\"z\n" +
+	"\x18CONDITION_MUST_NOT_MATCH\x10\x02\"\xaf\x01\n" +
 	"\fWriteRequest\x12+\n" +
 	"\aupdates\x18\x01 \x03(\v2\x11.tupelo.v1.UpdateR\aupdates\x12=\n" +
-	"\rpreconditions\x18\x02 \x03(\v2\x17.tupelo.v1.PreconditionR\rpreconditions\"'\n" +
+	"\rpreconditions\x18\x02 \x03(\v2\x17.tupelo.v1.PreconditionR\rpreconditions\x123\n" +
+	"\bmetadata\x18\x03 \x01(\v2\x17.google.protobuf.StructR\bmetadata\"'\n" +
 	"\rWriteResponse\x12\x16\n" +
-	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"\xbc\x01\n" +
+	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"\xf1\x01\n" +
 	"\x15DeleteByFilterRequest\x12)\n" +
 	"\x06filter\x18\x01 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12=\n" +
 	"\rpreconditions\x18\x02 \x03(\v2\x17.tupelo.v1.PreconditionR\rpreconditions\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12#\n" +
-	"\rallow_partial\x18\x04 \x01(\bR\fallowPartial\"f\n" +
+	"\rallow_partial\x18\x04 \x01(\bR\fallowPartial\x123\n" +
+	"\bmetadata\x18\x05 \x01(\v2\x17.google.protobuf.StructR\bmetadata\"f\n" +
 	"\x16DeleteByFilterResponse\x12\x18\n" +
 	"\adeleted\x18\x01 \x01(\x04R\adeleted\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\bR\bcomplete\x12\x16\n" +
@@ -2547,7 +2581,7 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"objectType\x12(\n" +
 	"\x10object_id_prefix\x18\x02 \x01(\tR\x0eobjectIdPrefix\x12\x1a\n" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12!\n" +
-	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\"\xdb\x01\n" +
+	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\"\x90\x02\n" +
 	"\rWatchResponse\x12\x16\n" +
 	"\x06zookie\x18\x01 \x01(\tR\x06zookie\x12\x1e\n" +
 	"\n" +
@@ -2556,7 +2590,8 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\n" +
 	"changed_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x120\n" +
 	"\achanges\x18\x04 \x03(\v2\x16.tupelo.v1.TupleChangeR\achanges\x12%\n" +
-	"\x0eschema_changed\x18\x05 \x01(\bR\rschemaChanged\"\xcb\x01\n" +
+	"\x0eschema_changed\x18\x05 \x01(\bR\rschemaChanged\x123\n" +
+	"\bmetadata\x18\x06 \x01(\v2\x17.google.protobuf.StructR\bmetadata\"\xcb\x01\n" +
 	"\vTupleChange\x12>\n" +
 	"\toperation\x18\x01 \x01(\x0e2 .tupelo.v1.TupleChange.OperationR\toperation\x12&\n" +
 	"\x05tuple\x18\x02 \x01(\v2\x10.tupelo.v1.TupleR\x05tuple\"T\n" +
@@ -2635,8 +2670,9 @@ var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(*WatchResponse)(nil),          // 34: tupelo.v1.WatchResponse
 	(*TupleChange)(nil),            // 35: tupelo.v1.TupleChange
 	(*status.Status)(nil),          // 36: google.rpc.Status
-	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 37: google.protobuf.Struct
+	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 39: google.protobuf.Timestamp
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	6,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
@@ -2669,38 +2705,41 @@ var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	9,  // 27: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
 	22, // 28: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
 	23, // 29: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	9,  // 30: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	23, // 31: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	10, // 32: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	33, // 33: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	37, // 34: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	38, // 35: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
-	35, // 36: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	5,  // 37: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
-	8,  // 38: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	11, // 39: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	13, // 40: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	17, // 41: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	20, // 42: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	24, // 43: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	26, // 44: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	28, // 45: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	30, // 46: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	32, // 47: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	12, // 48: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	15, // 49: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	18, // 50: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	21, // 51: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	25, // 52: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	27, // 53: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	29, // 54: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	31, // 55: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	34, // 56: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	48, // [48:57] is the sub-list for method output_type
-	39, // [39:48] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	37, // 30: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	9,  // 31: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	23, // 32: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	37, // 33: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	10, // 34: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	33, // 35: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	38, // 36: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	39, // 37: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	35, // 38: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	37, // 39: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	5,  // 40: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	8,  // 41: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	11, // 42: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	13, // 43: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	17, // 44: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	20, // 45: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	24, // 46: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	26, // 47: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	28, // 48: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	30, // 49: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	32, // 50: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	12, // 51: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	15, // 52: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	18, // 53: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	21, // 54: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	25, // 55: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	27, // 56: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	29, // 57: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	31, // 58: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	34, // 59: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	51, // [51:60] is the sub-list for method output_type
+	42, // [42:51] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
