@@ -1,7 +1,7 @@
 // Package rewrite evaluates: given a compiled program and tuples at one
 // revision, is this subject in that userset (Check, BatchCheck), what is the
-// userset made of (Expand), and which objects does a subject have it for
-// (ListObjects). It keeps nothing of tuples between calls and knows neither the
+// userset made of (Expand), which objects does a subject have it for, and which
+// subjects does an object have in it (ListObjects, ListSubjects). It keeps nothing of tuples between calls and knows neither the
 // store nor the protocol: tuples come in through a [Reader].
 //
 // # The one picture
@@ -83,9 +83,10 @@
 //	    but that. Where an entry cannot be decided the list fails and is not
 //	    short. Its memory grows with its sources, not with its entries.
 //
-// A list reads the rewrite backwards (routes.go) to find its sources, and merges
-// the runs of ids that follow from them (merge.go). What the way of an entry does
-// not prove is asked of Check.
+// A list first finds its sources: that of objects reads the rewrite backwards
+// (routes.go), that of subjects forwards. Then it merges the runs of ids that
+// follow from them (merge.go). What the way of an entry does not prove is asked of
+// Check.
 //
 // Why the search may stop at a provisional no, and what becomes of it, is
 // argued in trail.go; why distance is the shortest way in exact.go. Package

@@ -3,8 +3,6 @@ package rewrite
 import (
 	"errors"
 	"fmt"
-
-	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 // Window says which part of a list is asked for. A list is ascending, so the
@@ -61,17 +59,16 @@ func (l *list) full() bool {
 	return l.limited && l.left == 0
 }
 
-// confirm asks whether a subject is in object#relation, as Check does.
-func (l *list) confirm(slot int32, objectID []byte, subject tuple.Subject) (Result, error) {
+// confirm asks whether the run's subject is in object#relation, as Check does.
+func (l *list) confirm(slot int32, objectID []byte) (Result, error) {
 	r := l.run
-	same := compareSubjects(&r.subject, &subject) == 0
-	if !same || len(r.goals.list) > min(maxMemo, r.engine.limits.SubProblems) {
-		r.begin(subject)
+	if len(r.goals.list) > min(maxMemo, r.engine.limits.SubProblems) {
+		r.begin(r.subject)
 	}
-	result, err := r.answer(&Question{Slot: slot, ObjectID: objectID, Subject: subject})
+	result, err := r.answer(&Question{Slot: slot, ObjectID: objectID, Subject: r.subject})
 	l.cost.add(result.Cost)
 	if errors.Is(err, ErrTooManySubProblems) {
-		r.begin(subject) // the search stopped halfway
+		r.begin(r.subject) // the search stopped halfway
 	}
 	return result, err
 }

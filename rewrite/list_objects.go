@@ -111,7 +111,7 @@ func (l *objectList) leave() error {
 	}
 	for _, at := range l.routes.same[r.subjectSlot] {
 		if at.slot == l.routes.target {
-			l.add(&strand{id: l.subject.ID, way: at.way})
+			l.add(&strand{fixed: [][]byte{l.subject.ID}, way: at.way})
 		}
 		if len(l.routes.bySource[at.slot]) > 0 {
 			if err := l.land(at, l.subject.ID, certain, 0); err != nil {
@@ -178,7 +178,7 @@ func (l *objectList) land(at landing, id []byte, way passage, hops int) error {
 	case hops > r.engine.limits.Depth:
 		place.way = perhaps
 	case place.way == perhaps:
-		result, err := l.confirm(at.slot, id, l.subject)
+		result, err := l.confirm(at.slot, id)
 		switch {
 		case errors.Is(err, ErrDepthExceeded):
 		case err != nil:
@@ -193,15 +193,8 @@ func (l *objectList) land(at landing, id []byte, way passage, hops int) error {
 	return nil
 }
 
-// readObjects reads the objects of a strand; one without a kind has its own id.
+// readObjects reads the objects of a strand.
 func (l *objectList) readObjects(s *strand, above []byte, limit int) error {
-	if s.object.Type == 0 {
-		s.page.Reset()
-		if above == nil || string(above) < string(s.id) {
-			s.page.Append(s.id, tuple.Traits{})
-		}
-		return nil
-	}
 	l.cost.Reads++
 	subject := tuple.Subject{Type: s.subject.Type, Relation: s.subject.Relation, ID: s.id}
 	err := l.run.reader.Objects(subject, s.object.Type, s.object.Relation, above, limit, &s.page)
@@ -223,7 +216,7 @@ func (l *objectList) give(found func(FoundObject) bool) (complete bool, err erro
 		}
 		entry := FoundObject{ID: id, Result: Result{Verdict: Yes}}
 		if way != certain {
-			if entry.Result, err = l.confirm(l.routes.target, id, l.subject); err != nil {
+			if entry.Result, err = l.confirm(l.routes.target, id); err != nil {
 				return false, fmt.Errorf("object %q of the list: %w", id, err)
 			}
 		}

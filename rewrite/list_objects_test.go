@@ -170,6 +170,20 @@ func TestAFrontierBeyondTheLimitsIsATypedErrorAndNotAShortList(t *testing.T) {
 	}
 }
 
+func TestObjectsBeyondTheDepthLimitAreAnErrorAsInCheck(t *testing.T) {
+	w := parse(t, teams, append(chain(60), "folder:f51#viewer@user:far", "folder:f50#viewer@user:near", "folder:f51#viewer@user:near")...)
+	engine := rewrite.New(w.Program, rewrite.Limits{})
+	var far *rewrite.DepthError
+	all, err := listObjects(t, engine, w.Tuples, objectsOf(t, w, "folder", "view", "user:far"))
+	if !errors.As(err, &far) || far.Limit != 50 {
+		t.Errorf("far: got %v, %v; want an error of the depth", all, err)
+	}
+	all, err = listObjects(t, engine, w.Tuples, objectsOf(t, w, "folder", "view", "user:near"))
+	if err != nil || len(all) != 52 {
+		t.Errorf("near: got %d folders, %v; want 52", len(all), err)
+	}
+}
+
 func BenchmarkListObjects(b *testing.B) {
 	for _, n := range []int{10, 10_000, 1_000_000} {
 		if n > 10_000 && !*long {

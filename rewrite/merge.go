@@ -8,10 +8,11 @@ import (
 )
 
 // strand is a run of ids in ascending order: the other halves of the tuples
-// that one half is in.
+// that one half is in, or those of a fixed list.
 type strand struct {
 	object, subject tuple.Kind
-	id              []byte  // of the half that is known
+	id              []byte // of the half that is known
+	fixed           [][]byte
 	way             passage // what being in the run says
 	page            tuple.Page
 	at              int // in the page
@@ -58,6 +59,15 @@ func (m *merge) begin(above []byte) error {
 
 // refill reads the next page of a strand, twice as much as before.
 func (m *merge) refill(s *strand, above []byte) error {
+	if s.object.Type == 0 {
+		s.page.Reset()
+		for _, id := range s.fixed {
+			if above == nil || bytes.Compare(id, above) > 0 {
+				s.page.Append(id, tuple.Traits{})
+			}
+		}
+		return nil
+	}
 	limit := s.limit
 	s.at, s.limit = 0, min(2*limit, m.limit)
 	return m.read(s, above, limit)

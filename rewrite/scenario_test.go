@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected trees in testdata")
 
 // TestScenarios runs every file of testdata through the engine, one question at
-// a time and as a batch, and through the oracle.
+// a time, as a batch and as lists, and through the oracle.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -68,6 +69,7 @@ func checkQuestions(t *testing.T, scenario rewritetest.Scenario, w *rewritetest.
 		if got := plain.Check(named(t, e.Userset), named(t, e.Subject)); got != (e.Answer == "yes") {
 			t.Errorf("%s@%s is %t by the oracle; want %s", e.Userset, e.Subject, got, e.Answer)
 		}
+		checkLists(t, engine, w, questions[i], e)
 	}
 	answers := make([]rewrite.Answer, len(questions))
 	if err := engine.BatchCheck(context.Background(), w.Tuples, questions, answers); err != nil {
@@ -77,6 +79,21 @@ func checkQuestions(t *testing.T, scenario rewritetest.Scenario, w *rewritetest.
 		if answers[i].Err != nil || answers[i].Verdict.String() != e.Answer {
 			t.Errorf("%s@%s is %v, %v in a batch; want %s", e.Userset, e.Subject, answers[i].Verdict, answers[i].Err, e.Answer)
 		}
+	}
+}
+
+// checkLists looks for the answer to a question in both lists that it is in.
+func checkLists(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, q rewrite.Question, e rewritetest.Expectation) {
+	t.Helper()
+	objects, err := listObjects(t, engine, w.Tuples, rewrite.ObjectsQuestion{Slot: q.Slot, Subject: q.Subject})
+	if listed := slices.Contains(objects, string(q.ObjectID)); err != nil || listed != (e.Answer == "yes") {
+		t.Errorf("the objects of %s@%s are %v, %v", e.Userset, e.Subject, objects, err)
+	}
+	subjects, err := listSubjects(t, engine, w.Tuples, rewrite.SubjectsQuestion{Slot: q.Slot, ObjectID: q.ObjectID, Kind: q.Subject.Kind()})
+	id := string(q.Subject.ID)
+	listed := slices.Contains(subjects, id) || slices.Contains(subjects, tuple.WildcardID) && !slices.Contains(subjects, id+" no")
+	if err != nil || listed != (e.Answer == "yes") {
+		t.Errorf("the subjects of %s@%s are %v, %v", e.Userset, e.Subject, subjects, err)
 	}
 }
 

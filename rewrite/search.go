@@ -194,7 +194,9 @@ func (r *run) storedDirectly(g int32, slot *schema.Slot) (bool, error) {
 		var subject tuple.Subject
 		switch direct.SubjectRelation {
 		case uint16(r.subject.Relation):
-			subject = r.subject
+			if subject = r.subject; len(subject.ID) == 0 {
+				continue // it stands for those of which no tuple speaks
+			}
 		case uint16(tuple.Wildcard):
 			if r.subject.Relation != tuple.Self {
 				continue
