@@ -42,8 +42,10 @@ const everything = "*"
 // not here is not allowed; what is here must be used.
 var imports = map[string][]edge{
 	"store/tuple": nil, // the nouns know nobody
-	"schema":      nil, // a language is about text
-	"raft":        nil, // commands are bytes, and the state machine is an interface of its own
+	"schema": {
+		{"schema/caveat", "caveats are part of the language, and a program holds them compiled"},
+	},
+	"raft": nil, // commands are bytes, and the state machine is an interface of its own
 	"store": {
 		{"store/tuple", "it keeps tuples; type and relation ids are all it knows of the language"},
 	},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tupelodb/tupelo/schema/caveat"
 )
 
 // Limits of a schema's size. They bound the memory and the time that compiling
@@ -37,6 +39,7 @@ func newChecker(s *Schema) *checker {
 		definitions: make(map[string]*scope, len(s.Definitions)),
 		partials:    make(map[string]*Partial),
 		caveats:     make(map[string]*Caveat),
+		compiled:    make(map[string]*caveat.Caveat),
 		arrows:      make(map[arrowOver]bool),
 	}
 }
@@ -75,7 +78,8 @@ type checker struct {
 	definitions map[string]*scope
 	partials    map[string]*Partial
 	caveats     map[string]*Caveat
-	order       []*scope // also those whose name is taken
+	compiled    map[string]*caveat.Caveat // those that have no problem
+	order       []*scope                  // also those whose name is taken
 	arrows      map[arrowOver]bool
 
 	arrowTargets int // of all arrows
@@ -210,7 +214,9 @@ func (c *checker) firstAt(first, again Position) func() string {
 	case first.Line == 0:
 		return nil
 	case first.File != again.File && first.File < len(c.sources):
-		return func() string { return fmt.Sprintf("the first is in line %d of %s", first.Line, c.sources[first.File].name) }
+		return func() string {
+			return fmt.Sprintf("the first is in line %d of %s", first.Line, c.sources[first.File].name)
+		}
 	}
 	return func() string { return fmt.Sprintf("the first is in line %d", first.Line) }
 }

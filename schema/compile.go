@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/tupelodb/tupelo/schema/caveat"
 )
 
 // Relation numbers with a meaning of their own; the store keeps them too.
@@ -17,10 +19,19 @@ const (
 // that the store keeps for its names. An error is an *Errors, or wraps
 // [ErrNumbering]. Equal schemas and numbers give equal programs.
 func Compile(s *Schema, numbers Numbering) (*Program, error) {
-	if err := Check(s); err != nil {
+	c := newChecker(s)
+	c.run()
+	if err := c.report.err(); err != nil {
 		return nil, err
 	}
-	return build(s, numbers, func(*Program) {})
+	p, err := build(s, numbers, func(*Program) {})
+	if err != nil {
+		return nil, err
+	}
+	for number, name := range p.caveatNames {
+		p.Caveats[number] = c.compiled[name]
+	}
+	return p, nil
 }
 
 // build compiles a schema that passes Check. It shows the nodes to adjust
@@ -28,6 +39,8 @@ func Compile(s *Schema, numbers Numbering) (*Program, error) {
 func build(s *Schema, numbers Numbering, adjust func(*Program)) (*Program, error) {
 	c := compiler{
 		Program: &Program{
+			Caveats:      make(map[uint16]*caveat.Caveat),
+			caveatNames:  make(map[uint16]string),
 			typeByName:   make(map[string]int32),
 			typeByNumber: make(map[uint16]int32),
 			slotByName:   make(map[slotName]int32),
@@ -66,14 +79,12 @@ type compiler struct {
 
 // numberCaveats finds the numbers of the caveats.
 func (c *compiler) numberCaveats(s *Schema, numbers Numbering) error {
-	taken := make(map[uint16]bool)
 	for _, m := range s.Caveats {
 		number, ok := numbers.CaveatNumber(m.Name)
-		if !ok || taken[number] || number == 0 {
-			return fmt.Errorf("%w: number of caveat %s: %d (found: %t, taken: %t)", ErrNumbering, m.Name, number, ok, taken[number])
+		if _, taken := c.caveatNames[number]; !ok || taken || number == 0 {
+			return fmt.Errorf("%w: number of caveat %s: %d (found: %t, taken: %t)", ErrNumbering, m.Name, number, ok, taken)
 		}
-		taken[number] = true
-		c.caveats[m.Name] = number
+		c.caveats[m.Name], c.caveatNames[number] = number, m.Name
 	}
 	return nil
 }

@@ -213,7 +213,7 @@ func tidyExpression(raw string) string {
 func dedent(lines []string) {
 	shared := -1
 	for _, line := range lines {
-		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		indent := indentation(line)
 		if line != "" && (shared < 0 || indent < shared) {
 			shared = indent
 		}
@@ -224,3 +224,6 @@ func dedent(lines []string) {
 		}
 	}
 }
+
+// indentation returns how many blanks a line begins with.
+func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }

@@ -1,5 +1,7 @@
 package schema
 
+import "github.com/tupelodb/tupelo/schema/caveat"
+
 // Program is a checked schema compiled to the rewrite operators of the Zanzibar
 // paper (section 2.3), on integers. It is immutable and safe for concurrent use.
 //
@@ -10,7 +12,10 @@ type Program struct {
 	Types []Type
 	Slots []Slot
 	Nodes []Node
+	// Caveats are the compiled caveats by the store's numbers.
+	Caveats map[uint16]*caveat.Caveat
 
+	caveatNames  map[uint16]string
 	typeByName   map[string]int32
 	typeByNumber map[uint16]int32
 	slotByName   map[slotName]int32
@@ -69,6 +74,9 @@ func (p *Program) Reaches(slot int32, subjectType, subjectRelation uint16) bool 
 
 // ReachesKind is [Program.Reaches] for a kind that was looked up before.
 func (p *Program) ReachesKind(slot, kind int32) bool { return p.reach[slot].has(kind) }
+
+// CaveatName returns the name of a caveat, or "" if no caveat has the number.
+func (p *Program) CaveatName(number uint16) string { return p.caveatNames[number] }
 
 // Type is one definition.
 type Type struct {
