@@ -27,20 +27,27 @@ func (c *Caveat) Canonical(values map[string]any) ([]byte, error) {
 		}
 	}
 	x, err := c.FromMap(values)
-	if err != nil || x.Empty() {
+	if err != nil {
 		return nil, err
 	}
-	members := make(map[string]ref.Val)
-	for i, value := range x.values {
-		if value != nil {
-			members[c.params[i].Name] = value
-		}
-	}
-	text := appendMembers(nil, slices.Sorted(maps.Keys(members)), func(name string) ref.Val { return members[name] })
+	text := x.canonical()
 	if len(text) > MaxContextBytes {
 		return nil, tooLong(len(text))
 	}
 	return text, nil
+}
+
+func (x Context) canonical() []byte {
+	if x.Empty() {
+		return nil
+	}
+	members := make(map[string]ref.Val)
+	for i, value := range x.values {
+		if value != nil {
+			members[x.caveat.params[i].Name] = value
+		}
+	}
+	return appendMembers(nil, slices.Sorted(maps.Keys(members)), func(name string) ref.Val { return members[name] })
 }
 
 func appendMembers(to []byte, names []string, value func(name string) ref.Val) []byte {
@@ -80,7 +87,7 @@ func appendValue(to []byte, value ref.Val) []byte {
 		return appendString(to, v.Time.Format(time.RFC3339Nano))
 	case address:
 		return appendString(to, v.String())
-	case orderedMap:
+	case *orderedMap:
 		var keys []string
 		for _, key := range v.keys {
 			keys = append(keys, string(key.(types.String)))

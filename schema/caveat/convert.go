@@ -220,7 +220,7 @@ func (c *converter) entries(element Type, value any, depth int) (ref.Val, *misma
 		converted[key] = v
 		keys = append(keys, types.String(key))
 	}
-	return orderedMap{types.NewStringInterfaceMap(types.DefaultTypeAdapter, converted), keys}, nil
+	return &orderedMap{types.NewStringInterfaceMap(types.DefaultTypeAdapter, converted), keys}, nil
 }
 
 // describe says what a value is, for errors.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -94,6 +95,9 @@ func (c *Caveat) evalError(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	e := &EvalError{Message: err.Error()}
+	if panicked, ok := strings.CutPrefix(e.Message, "internal error: "); ok {
+		e.Message = "CEL has no answer for these values (" + panicked + ")"
+	}
 	var failed *types.Err
 	if errors.As(err, &failed) {
 		at := place(c.source, c.ast.NativeRep().SourceInfo().GetStartLocation(failed.NodeID()))

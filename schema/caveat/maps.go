@@ -13,22 +13,23 @@ import (
 
 // orderedMap is a map whose entries are visited in the order of its keys. CEL's
 // own go in Go's order, which changes from run to run, and an expression can
-// make its outcome depend on it: `m.map(k, k)[0] == "a"`.
+// make its outcome depend on it: `m.map(k, k)[0] == "a"`. It is used by pointer, as
+// CEL uses values as keys of Go's maps.
 type orderedMap struct {
 	traits.Mapper
 	keys []ref.Val // sorted; nil: not yet known
 }
 
 // Iterator visits the keys in their order.
-func (m orderedMap) Iterator() traits.Iterator {
-	if m.keys == nil {
-		it := m.Mapper.Iterator()
-		for it.HasNext() == types.True {
-			m.keys = append(m.keys, it.Next())
+func (m *orderedMap) Iterator() traits.Iterator {
+	keys := m.keys
+	if keys == nil {
+		for it := m.Mapper.Iterator(); it.HasNext() == types.True; {
+			keys = append(keys, it.Next())
 		}
-		slices.SortFunc(m.keys, compareKeys)
+		slices.SortFunc(keys, compareKeys)
 	}
-	return types.NewRefValList(types.DefaultTypeAdapter, m.keys).Iterator()
+	return types.NewRefValList(types.DefaultTypeAdapter, keys).Iterator()
 }
 
 // compareKeys orders bools, then numbers, then strings, and equals among themselves.
@@ -79,7 +80,7 @@ func (l orderedLiteral) Eval(activation interpreter.Activation) ref.Val {
 
 func ordered(v ref.Val) ref.Val {
 	if m, ok := v.(traits.Mapper); ok {
-		return orderedMap{Mapper: m}
+		return &orderedMap{Mapper: m}
 	}
 	return v
 }
@@ -119,6 +120,6 @@ func subtree(a, b ref.Val) bool {
 }
 
 // AggregateSize says how much there is in the map, for the limit on steps.
-func (m orderedMap) AggregateSize(sizer types.AggregateSizer) uint32 {
+func (m *orderedMap) AggregateSize(sizer types.AggregateSizer) uint32 {
 	return sizer.AggregateSize(m.Mapper)
 }
