@@ -10,8 +10,8 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// maxDeleteBytes bounds the ids in one DeleteByFilter's command, so that it
-// fits into one entry of the log.
+// maxDeleteBytes bounds the ids and contexts in one DeleteByFilter's command, so
+// that it fits into one entry of the log.
 const maxDeleteBytes = 2 << 20
 
 // DeleteByFilter deletes the tuples that a filter selects.
@@ -98,7 +98,7 @@ func fitDelete(command *store.DeleteByFilter) error {
 		}
 		if !command.AllowPartial {
 			return refusal(tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE,
-				"the ids of the selected tuples have more than %d bytes; lower the limit and set allow_partial", maxDeleteBytes)
+				"the selected tuples take more than %d bytes; lower the limit and set allow_partial", maxDeleteBytes)
 		}
 		command.Tuples, command.Limit, command.More = command.Tuples[:i], i, true
 		break
@@ -107,7 +107,9 @@ func fitDelete(command *store.DeleteByFilter) error {
 }
 
 // tupleBytes is at least what a tuple takes in a command.
-func tupleBytes(t tuple.Tuple) int { return len(t.Object.ID) + len(t.Subject.ID) + 16 }
+func tupleBytes(t tuple.Tuple) int {
+	return len(t.Object.ID) + len(t.Subject.ID) + len(t.Traits.Context) + 16
+}
 
 func tooMany(err error) error {
 	var many *store.TooManyError

@@ -11,9 +11,10 @@ import (
 // every write behind it, waits for that long.
 const maxForgotten = 10000
 
-// collect advances the horizon from time to time, until ctx ends: versions that
-// only revisions older than the history window can see are forgotten. Only the
-// leader proposes; its clock is the one that counts.
+// collect takes away from time to time, until ctx ends, what nobody can see any
+// more: tuples that have expired, and versions that only revisions older than
+// the history window show. Only the leader proposes; its clock is the one that
+// counts.
 func (s *Server) collect(ctx context.Context) {
 	ticker := time.NewTicker(s.collectEvery)
 	defer ticker.Stop()
@@ -22,6 +23,9 @@ func (s *Server) collect(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if err := s.expireOnce(ctx); err != nil && ctx.Err() == nil {
+			s.logger.Warn("expired tuples were not deleted; trying again later", "error", err)
 		}
 		if err := s.collectOnce(ctx); err != nil && ctx.Err() == nil {
 			s.logger.Warn("the horizon was not advanced; trying again later", "error", err)

@@ -54,10 +54,10 @@ func (s *Server) buildGRPC(o *Options) error {
 	return nil
 }
 
-// Serve answers calls on a listener, and advances the horizon, until ctx ends;
-// calls then have DrainLimit to come to an end. It refuses a listener that
-// other machines reach if no token is asked for (ErrTokenRequired). It closes
-// the listener, and serves once.
+// Serve answers calls on a listener, deletes what expires and advances the
+// horizon, until ctx ends; calls then have DrainLimit to come to an end. It
+// refuses a listener that other machines reach if no token is asked for
+// (ErrTokenRequired). It closes the listener, and serves once.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	defer s.drain()
 	if err := s.tokens.allowListener(listener.Addr()); err != nil {

@@ -53,7 +53,8 @@ type Options struct {
 	DrainLimit time.Duration
 	// HistoryWindow is how far back exact snapshots can be read. Default 24 h.
 	HistoryWindow time.Duration
-	// CollectEvery is the pause between two looks for history to forget.
+	// CollectEvery is the pause between two looks for tuples that have expired
+	// and for history to forget.
 	// Default one minute.
 	CollectEvery time.Duration
 	// MaxRequestBytes bounds a request. Default 4 MiB: 1,000 updates with the

@@ -304,7 +304,8 @@ func TestAWatchEndsWithItsCallItsDeadlineAndTheServer(t *testing.T) {
 				w.ctx = ctx
 				g := w.watch(t, &tupelov1.WatchRequest{CheckpointEvery: durationpb.New(time.Hour)})
 				c.end(w, g)
-				if got := g.ends(); got.code != c.code || got.reason != c.reason {
+				// The deadline may be noticed on either side; only the server gives a reason.
+				if got := g.ends(); got.code != c.code || (got.reason != c.reason && name != "deadline") {
 					t.Errorf("%+v", got)
 				}
 				synctest.Wait()
