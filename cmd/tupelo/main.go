@@ -28,7 +28,7 @@ func main() {
 
 // run carries out one command line and returns the exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, diag io.Writer) int {
-	t := &terminal{in: in, out: bufio.NewWriter(out), diag: diag}
+	t := &terminal{in: in, out: bufio.NewWriter(out), diag: diag, tty: isTerminal(diag)}
 	root := newRootCommand(t)
 	root.SetArgs(args)
 	// A command line that cannot be parsed may not have got as far as the flag.
