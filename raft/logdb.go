@@ -34,7 +34,7 @@ func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(err
 // from the front.
 func (s *logStore) pebbleOptions(fs vfs.FS) *pebble.Options {
 	return &pebble.Options{
-		FS:     fs,
+		FS:     durableMarkers{fs},
 		Logger: pebbleLogger{s},
 		// WAL records that say how far the file was synced: a hole in the
 		// middle is then told from the end, and refused.
