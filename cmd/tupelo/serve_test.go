@@ -351,9 +351,24 @@ func TestNoTracesAreSentIfNobodyAskedOrTheyAreSwitchedOff(t *testing.T) {
 	if tracesWanted("") {
 		t.Error("traces are sent though nobody asked")
 	}
-	t.Setenv("OTEL_SDK_DISABLED", "true")
-	if tracesWanted("http://localhost:4317") {
-		t.Error("traces are sent though OTEL_SDK_DISABLED is set")
+	for name, value := range map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "none"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if tracesWanted("http://localhost:4317") {
+				t.Errorf("traces are sent though %s is %s", name, value)
+			}
+		})
+	}
+}
+
+func TestWaysToSendTracesThatAreNotThereAreRefused(t *testing.T) {
+	for name, value := range map[string]string{
+		"OTEL_TRACES_EXPORTER": "zipkin", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			expectFailure(t, name, "serve", "--memory", "--listen", "127.0.0.1:0", "--otlp-endpoint", "http://localhost:4317")
+		})
 	}
 }
 
