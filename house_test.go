@@ -131,6 +131,10 @@ var testImports = map[string][]edge{
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
 		{"schema", "the permissions that there must be assertions for"},
 	},
+	"examples/gitclub/assert": {
+		{"api/tupelov1", "the test changes what is stored"},
+		{"examples/gitclub/gitclubtest", "a node to ask"},
+	},
 	"examples/gitclub/web":    {{"examples/gitclub/gitclubtest", "a node to write to"}},
 	"examples/gitclub/jobs":   {{"examples/gitclub/gitclubtest", "a node to ask"}},
 	"examples/gitclub/rounds": {{"examples/gitclub/gitclubtest", "a node, and one that lags"}},

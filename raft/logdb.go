@@ -34,7 +34,7 @@ func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(err
 // from the front.
 func (s *logStore) pebbleOptions(fs vfs.FS) *pebble.Options {
 	return &pebble.Options{
-		FS:     fs,
+		FS:     durableMarkers{fs},
 		Logger: pebbleLogger{s},
 		// WAL records that say how far the file was synced: a hole in the
 		// middle is then told from the end, and refused.
@@ -48,8 +48,10 @@ func (s *logStore) pebbleOptions(fs vfs.FS) *pebble.Options {
 		MemTableSize:                8 << 20,
 		MemTableStopWritesThreshold: 4,
 		MaxOpenFiles:                64,
-		// Keys only grow, so tables never overlap, compactions are moves, and
-		// a pile of tables in level 0 costs a read nothing.
+		// Keys only grow, so tables do not overlap and a pile of them in level 0
+		// costs a read nothing. They are not worth a compaction: truncation
+		// drops them whole (see reclaim), and an entry is written twice, to the
+		// WAL and to a table, in its life.
 		L0CompactionThreshold: 8,
 		L0StopWritesThreshold: 1000,
 	}

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 //	'p'             index and term (8 + 8) of the last truncated entry
 //	's' name        raft's stable values: vote, term
 //
-// The log is the range (previous, last] and has no gaps. The 'p' record and the
+// The log is the range (previous, last] and has no gaps; an entry at or before
+// previous is one whose space is not reclaimed yet. The 'p' record and the
 // newest 'c' record at or before it outlive truncation, so that the log alone
 // can say at which term and under which membership it goes on.
 //
@@ -70,7 +72,9 @@ func (s *logStore) loadBounds() error {
 		b.previous = binary.BigEndian.Uint64(previous)
 		b.previousTerm = binary.BigEndian.Uint64(previous[8:])
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{entryKey}, UpperBound: []byte{entryKey + 1}})
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: indexKey(entryKey, b.previous+1), UpperBound: []byte{entryKey + 1},
+	})
 	if err != nil {
 		return fmt.Errorf("read the raft log: %w", err)
 	}
@@ -186,6 +190,8 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 	err := s.commit(func(b *pebble.Batch) error {
 		if jump {
 			setPrevious(b, first-1, 0)
+			// What was truncated but not reclaimed must not come back.
+			b.DeleteRange(indexKey(entryKey, first), []byte{entryKey + 1}, nil)
 		}
 		for i, l := range logs {
 			if l.Index != first+uint64(i) {
@@ -255,11 +261,30 @@ func (s *logStore) truncateFront(first, last uint64) error {
 	s.bounds.Lock()
 	s.bounds.previous, s.bounds.previousTerm = last, newest.Term
 	s.bounds.Unlock()
-	return s.commit(func(b *pebble.Batch) error {
+	err = s.commit(func(b *pebble.Batch) error {
 		setPrevious(b, last, newest.Term)
-		b.DeleteRange(indexKey(entryKey, first), indexKey(entryKey, last+1), nil)
 		return b.DeleteRange(indexKey(configurationKey, 0), indexKey(configurationKey, at), nil)
 	})
+	if err != nil {
+		return err
+	}
+	return s.reclaim(last)
+}
+
+// reclaim gives back the space of the entries up to last, which no longer count.
+// Excising drops whole tables at once; tombstones would have compactions rewrite
+// what is left of the log again and again, and hold on to the space till then.
+func (s *logStore) reclaim(last uint64) error {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.db == nil {
+		return errLogClosed
+	}
+	span := pebble.KeyRange{Start: indexKey(entryKey, 0), End: indexKey(entryKey, last+1)}
+	if err := s.guard(func() error { return s.db.Excise(context.Background(), span) }); err != nil {
+		return s.fail(fmt.Errorf("truncate the raft log: %w", err))
+	}
+	return nil
 }
 
 // truncateBack removes the entries from first on, which another leader overruled.

@@ -154,6 +154,11 @@ func (n *Node) Propose(ctx context.Context, command []byte) (any, error) {
 	case <-p.done:
 		return p.result, p.err
 	case <-ctx.Done():
+	}
+	select {
+	case <-p.done: // both at once: say what is known
+		return p.result, p.err
+	default:
 		return nil, ErrOutcomeUnknown.because(ctx.Err(), "propose")
 	}
 }

@@ -49,7 +49,7 @@ const databaseFormat = 1
 // look-ups, most of them negative, beside a steady stream of small writes.
 func pebbleOptions(o Options, cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
-		FS:       o.FS,
+		FS:       durableMarkers{o.FS},
 		Comparer: comparer,
 		Cache:    cache,
 		Logger:   pebbleLogger{o.Logger},

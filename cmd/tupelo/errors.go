@@ -119,7 +119,7 @@ func (f failure) text() string {
 		b.WriteString(f.Code + ": ")
 	}
 	b.WriteString(f.Message + "\n")
-	if f.Code != "" && f.Reason == "" {
+	if f.Code == code.Code_UNAVAILABLE.String() && f.Reason == "" {
 		// The answer comes from gRPC itself, not from a Tupelo server.
 		b.WriteString("  hint: is `tupelo serve` running at that address, and does it expect TLS?\n")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -126,7 +127,7 @@ func worthRetrying(err error) bool {
 		tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED.String():
 		return true
 	}
-	return f.Code == "UNAVAILABLE" || f.Code == "DEADLINE_EXCEEDED"
+	return f.Code == code.Code_UNAVAILABLE.String() || f.Code == code.Code_DEADLINE_EXCEEDED.String()
 }
 
 // updateField finds the update in the path of a field at fault.

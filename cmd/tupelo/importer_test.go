@@ -232,6 +232,38 @@ func TestALineThatIsTooLongIsRefusedByItsNumber(t *testing.T) {
 	}
 }
 
+func TestProgressIsShownToWhoWatchesAndTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, _ := newFakeImport(nil)
+		i.terminal.tty = true
+		stop := i.showProgress()
+		i.imported.Store(3000)
+		time.Sleep(500 * time.Millisecond)
+		stop()
+		const erase = "\r\x1b[K"
+		want := erase + "3000 tuples imported, 15000 tuples/s" + erase + "3000 tuples imported, 7500 tuples/s" + erase
+		if got := i.terminal.diag.(*bytes.Buffer).String(); got != want {
+			t.Errorf("shown was %q, want %q", got, want)
+		}
+	})
+}
+
+func TestProgressIsNotShownToAFileOrInJSON(t *testing.T) {
+	for _, shown := range []terminal{{}, {tty: true, json: true}, {tty: true, quiet: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			i, _ := newFakeImport(nil)
+			shown.diag = &bytes.Buffer{}
+			i.terminal = &shown
+			stop := i.showProgress()
+			time.Sleep(time.Second)
+			stop()
+			if got := shown.diag.(*bytes.Buffer).String(); got != "" {
+				t.Errorf("shown was %q", got)
+			}
+		})
+	}
+}
+
 func TestProgressIsCountedBySecond(t *testing.T) {
 	if got := progressText(120_000, 4*time.Second); got != "120000 tuples imported, 30000 tuples/s" {
 		t.Error(got)

@@ -38,6 +38,10 @@ func startProcess(t *testing.T, args ...string) *process {
 	p.Cmd = exec.Command(self, append([]string{"serve", "--json", "--listen", "127.0.0.1:0"}, args...)...)
 	p.Env = append(os.Environ(), runAsCommand+"=1")
 	p.Stderr = p.diag
+	// Its end is the end of the process too; see TestMain.
+	if _, err := p.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if p.out, err = p.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +201,11 @@ func TestTheSecondSignalEndsAServerAtOnce(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if status := p.ended(); status.Signal() != syscall.SIGINT {
+	// In order it would have ended with 0.
+	if status := p.ended(); status.ExitStatus() != exitError {
 		t.Errorf("the process ended with %v\n%s", status, p.diag)
+	}
+	if strings.Contains(p.diag.String(), "stopped") {
+		t.Errorf("the process ended in order:\n%s", p.diag)
 	}
 }

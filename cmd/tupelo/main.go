@@ -19,16 +19,27 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end. From then on signals have their
-	// usual effect again, so that a second one ends the process at once.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	endOnSignals(cancel)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// endOnSignals asks for an orderly end with the first signal, and ends the
+// process at once with the second, however soon it comes.
+func endOnSignals(cancel context.CancelFunc) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitError)
+	}()
 }
 
 // run carries out one command line and returns the exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, diag io.Writer) int {
-	t := &terminal{in: in, out: bufio.NewWriter(out), diag: diag}
+	t := &terminal{in: in, out: bufio.NewWriter(out), diag: diag, tty: isTerminal(diag)}
 	root := newRootCommand(t)
 	root.SetArgs(args)
 	// A command line that cannot be parsed may not have got as far as the flag.

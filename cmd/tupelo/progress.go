@@ -13,7 +13,7 @@ const progressEvery = 200 * time.Millisecond
 // until the returned function is called.
 func (i *importer) showProgress() (stop func()) {
 	t := i.terminal
-	if !t.interactive() || t.quiet {
+	if !t.interactive() {
 		return func() {}
 	}
 	done := make(chan struct{})

@@ -127,6 +127,9 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.tlsCert == "" && !isLoopbackAddr(l.calls.Addr()) {
+		logger.Warn("tokens cross the network in the clear: the listener speaks no TLS; see --tls-cert", "address", l.calls.Addr())
+	}
 	registry := newRegistry()
 	n, err := openNode(ctx, o.node(logger, traces, registry))
 	if err != nil {

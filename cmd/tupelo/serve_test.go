@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -160,6 +161,9 @@ func TestServeRefusesOtherMachinesWithoutATokenAndTouchesNothing(t *testing.T) {
 		t.Error("the data directory was made")
 	}
 	s := runServe(t, "--memory", "--listen", "0.0.0.0:0", "--token", "secret")
+	if log := s.diag.String(); !strings.Contains(log, "in the clear") {
+		t.Errorf("nothing is said about tokens without TLS:\n%s", log)
+	}
 	_, port, err := net.SplitHostPort(s.ready.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -296,22 +300,6 @@ func TestTheProcessEndsWhenItsNodeFails(t *testing.T) {
 	_ = n.Close(t.Context())
 }
 
-func TestANodeThatCannotBeOpenedLetsGoOfWhatItHad(t *testing.T) {
-	fs := vfs.NewMem()
-	options := nodeOptions{FS: fs, Dir: "tupelo", API: api.Options{Tokens: []string{"two words"}}}
-	if _, err := openNode(t.Context(), options); !errors.Is(err, api.ErrWeakToken) {
-		t.Fatal(err)
-	}
-	options.API.Tokens = nil
-	n, err := openNode(t.Context(), options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestTracesAreSentWhereTheSettingsSay(t *testing.T) {
 	for _, test := range []struct {
 		name, env string
@@ -363,9 +351,24 @@ func TestNoTracesAreSentIfNobodyAskedOrTheyAreSwitchedOff(t *testing.T) {
 	if tracesWanted("") {
 		t.Error("traces are sent though nobody asked")
 	}
-	t.Setenv("OTEL_SDK_DISABLED", "true")
-	if tracesWanted("http://localhost:4317") {
-		t.Error("traces are sent though OTEL_SDK_DISABLED is set")
+	for name, value := range map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "none"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			if tracesWanted("http://localhost:4317") {
+				t.Errorf("traces are sent though %s is %s", name, value)
+			}
+		})
+	}
+}
+
+func TestWaysToSendTracesThatAreNotThereAreRefused(t *testing.T) {
+	for name, value := range map[string]string{
+		"OTEL_TRACES_EXPORTER": "zipkin", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, value)
+			expectFailure(t, name, "serve", "--memory", "--listen", "127.0.0.1:0", "--otlp-endpoint", "http://localhost:4317")
+		})
 	}
 }
 
@@ -385,6 +388,29 @@ func TestTheBannerSaysWhereAndWhat(t *testing.T) {
 	}
 	if got := bannerText(ready{}); !strings.Contains(got, "in memory") || strings.Contains(got, "metrics") {
 		t.Errorf("the banner in memory is\n%s", got)
+	}
+}
+
+func TestWhoStartsAServerIsToldInTheFormThatSuits(t *testing.T) {
+	r := ready{Address: "127.0.0.1:50051", Revision: 42}
+	for _, test := range []struct {
+		terminal terminal
+		out, log string
+	}{
+		{terminal{tty: true}, "", "  revision  42\n"},
+		{terminal{}, "", "msg=serving address=127.0.0.1:50051"},
+		{terminal{tty: true, quiet: true}, "", "msg=serving address=127.0.0.1:50051"},
+		{terminal{tty: true, json: true}, `"revision":42`, ""},
+	} {
+		var out, log strings.Builder
+		test.terminal.out, test.terminal.diag = bufio.NewWriter(&out), &log
+		announce(&test.terminal, slog.New(slog.NewTextHandler(&log, nil)), r)
+		if !strings.Contains(out.String(), test.out) || !strings.Contains(log.String(), test.log) {
+			t.Errorf("%+v is told %q and %q", test.terminal, out.String(), log.String())
+		}
+		if test.log == "" && log.Len() > 0 || test.out == "" && out.Len() > 0 {
+			t.Errorf("%+v is told twice: %q and %q", test.terminal, out.String(), log.String())
+		}
 	}
 }
 

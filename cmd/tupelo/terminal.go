@@ -20,6 +20,8 @@ type terminal struct {
 	in   io.Reader
 	out  *bufio.Writer
 	diag io.Writer // diagnostics; not buffered
+	// tty says that a person sees the diagnostics appear.
+	tty  bool
 	json bool
 	// quiet leaves out the words around an answer.
 	quiet bool
@@ -75,10 +77,12 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// interactive reports whether diagnostics reach a person who sees them appear.
-func (t *terminal) interactive() bool {
-	f, ok := t.diag.(*os.File)
-	return ok && !t.json && term.IsTerminal(int(f.Fd()))
+// interactive reports whether words may come and go for a person to watch.
+func (t *terminal) interactive() bool { return t.tty && !t.json && !t.quiet }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // open returns the file of an argument, and its name for messages; "-" is

@@ -33,6 +33,9 @@ func startTraces(ctx context.Context, endpoint string, logger *slog.Logger) (*tr
 	if !tracesWanted(endpoint) {
 		return nil, nil
 	}
+	if err := supported(); err != nil {
+		return nil, err
+	}
 	var options []otlptracegrpc.Option
 	if endpoint != "" {
 		u, err := url.Parse(endpoint)
@@ -63,12 +66,27 @@ func startTraces(ctx context.Context, endpoint string, logger *slog.Logger) (*tr
 }
 
 func tracesWanted(endpoint string) bool {
-	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
+	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false
 	}
 	return endpoint != "" ||
 		os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" ||
 		os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+}
+
+// supported refuses what the standard variables may ask for and this build
+// cannot do, rather than send elsewhere or otherwise than was meant.
+func supported() error {
+	for _, v := range []struct{ name, only string }{
+		{"OTEL_TRACES_EXPORTER", "otlp"},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"},
+	} {
+		if got := os.Getenv(v.name); got != "" && got != v.only {
+			return fmt.Errorf("%s=%s is not supported, only %s is", v.name, got, v.only)
+		}
+	}
+	return nil
 }
 
 // provider returns what makes traces, or nil.
