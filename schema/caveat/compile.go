@@ -10,15 +10,18 @@ import (
 	_ "time/tzdata" // for getHours("Europe/Berlin") where the system has no time zones
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 )
 
 // Limits on a caveat. No caveat that SpiceDB stores comes near to them.
 const (
-	MaxExpressionBytes = 16 << 10
+	MaxExpressionBytes = 8 << 10
 	MaxParameters      = 64
 	maxNameBytes       = 64
+	maxNesting         = 32 // of lists, maps, loops and calls: CEL's type checker takes the cube
 )
 
 // Param is a parameter of a caveat.
@@ -144,7 +147,16 @@ func (c *Caveat) check(expression string, problems *problems) {
 		problems.whole("the parameters cannot be declared: %v", err)
 		return
 	}
-	checked, issues := env.Compile(expression)
+	parsed, issues := env.Parse(expression)
+	if issues.Err() != nil {
+		problems.issues(issues)
+		return
+	}
+	if deep := tooDeep(ast.NavigateAST(parsed.NativeRep()), 0); deep != 0 {
+		problems.at(parsed.NativeRep().SourceInfo().GetStartLocation(deep), fmt.Sprintf("nests more than %d deep", maxNesting))
+		return
+	}
+	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
 		problems.issues(issues)
 		return
@@ -156,6 +168,27 @@ func (c *Caveat) check(expression string, problems *problems) {
 	c.ast = checked
 	c.used(problems)
 	c.plan(env, problems)
+}
+
+// tooDeep returns the first expression inside e that nests too deep, or 0.
+func tooDeep(e ast.NavigableExpr, nesting int) int64 {
+	switch e.Kind() {
+	case ast.CallKind:
+		if _, operator := operators.FindReverse(e.AsCall().FunctionName()); !operator {
+			nesting++
+		}
+	case ast.ListKind, ast.MapKind, ast.ComprehensionKind:
+		nesting++
+	}
+	if nesting > maxNesting {
+		return e.ID()
+	}
+	for _, child := range e.Children() {
+		if deep := tooDeep(child, nesting); deep != 0 {
+			return deep
+		}
+	}
+	return 0
 }
 
 func (c *Caveat) variables() (options []cel.EnvOption) {

@@ -36,13 +36,18 @@ func (p *problems) parameter(name, message string) {
 	p.list = append(p.list, Problem{Parameter: name, Message: fmt.Sprintf("parameter `%s` %s", shortened(name), message)})
 }
 
+// at reports a problem at a place of CEL's.
+func (p *problems) at(location common.Location, message string) {
+	problem := place(p.expression, location)
+	problem.Message, problem.Unknown = readable(message)
+	p.list = append(p.list, problem)
+}
+
 // issues reports what CEL found. Of errors of syntax, only the first: the others
 // are about what its parser made of the rest.
 func (p *problems) issues(issues *cel.Issues) {
 	for _, issue := range issues.Errors() {
-		problem := place(p.expression, issue.Location)
-		problem.Message, problem.Unknown = readable(issue.Message)
-		p.list = append(p.list, problem)
+		p.at(issue.Location, issue.Message)
 		if strings.HasPrefix(issue.Message, syntaxError) {
 			return
 		}
