@@ -13,11 +13,7 @@ func (c *checker) caveat(m *Caveat) {
 	if !c.params(m) {
 		return
 	}
-	params := make([]caveat.Param, len(m.Params))
-	for i, p := range m.Params {
-		params[i] = caveat.Param{Name: p.Name, Type: p.Type.resolved()}
-	}
-	compiled, err := caveat.Compile(params, m.Expression)
+	compiled, err := caveat.Compile(m.resolved(), m.Expression)
 	if err == nil {
 		c.compiled[m.Name] = compiled
 		return
@@ -81,6 +77,15 @@ func (c *checker) paramType(p *Param) bool {
 	return false
 }
 
+// resolved returns the parameters as package caveat takes them.
+func (m *Caveat) resolved() []caveat.Param {
+	params := make([]caveat.Param, len(m.Params))
+	for i, p := range m.Params {
+		params[i] = caveat.Param{Name: p.Name, Type: p.Type.resolved()}
+	}
+	return params
+}
+
 // resolved returns the type as package caveat takes it.
 func (t *ParamType) resolved() caveat.Type {
 	r := caveat.Type{Name: t.Name}
@@ -107,7 +112,7 @@ func (t *ParamType) find(name string) *ParamType {
 func (c *checker) caveatProblem(m *Caveat, p caveat.Problem) {
 	for _, param := range m.Params {
 		if param.Name == p.Parameter {
-			c.report.name(param.Pos, param.Name, nil, "parameter `%s` %s", param.Name, p.Message)
+			c.report.name(param.Pos, param.Name, nil, "caveat `%s`: %s", m.Name, p.Message)
 			return
 		}
 	}
