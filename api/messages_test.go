@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -23,14 +24,35 @@ func parseTuple(t testing.TB, text string) tuple.Named {
 
 func tupleMessage(t testing.TB, text string) *tupelov1.Tuple {
 	n := parseTuple(t, text)
-	return &tupelov1.Tuple{
+	m := &tupelov1.Tuple{
 		Object:   &tupelov1.Object{Type: n.ObjectType, Id: n.ObjectID},
 		Relation: n.Relation,
 		Subject:  &tupelov1.Subject{Type: n.SubjectType, Id: n.SubjectID, Relation: n.SubjectRelation},
 	}
+	if err := spellTraits(&n, m); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
-func tupleText(m *tupelov1.Tuple) string { return namedOf(m).String() }
+// tupleText spells a tuple with what it carries.
+func tupleText(m *tupelov1.Tuple) string {
+	n := namedOf(m)
+	if m.ExpiresAt != nil {
+		n.ExpiresNanos = m.ExpiresAt.AsTime().UnixNano()
+	}
+	if m.Caveat != nil {
+		n.Caveat = m.Caveat.Name
+	}
+	if m.Caveat.GetContext() != nil {
+		text, err := json.Marshal(m.Caveat.Context.AsMap()) // by name; protojson's spaces vary
+		if err != nil {
+			panic(err)
+		}
+		n.Context = string(text)
+	}
+	return n.String()
+}
 
 func updates(t testing.TB, op tupelov1.Update_Operation, tuples ...string) *tupelov1.WriteRequest {
 	r := &tupelov1.WriteRequest{}

@@ -16,6 +16,7 @@ import (
 type model struct {
 	revision uint64 // that wrote the schema
 	program  *schema.Program
+	caveats  map[string]uint16 // numbers by name
 	engine   *rewrite.Engine
 }
 
@@ -75,7 +76,7 @@ func (m *models) compile(text store.Schema, names *tuple.Names) (*model, error) 
 		return nil, fmt.Errorf("compiling the stored schema of revision %d: %w", text.Revision, err)
 	}
 	m.compiled()
-	return &model{text.Revision, program, rewrite.New(program, m.limits)}, nil
+	return &model{text.Revision, program, caveatNumbers(program), rewrite.New(program, m.limits)}, nil
 }
 
 // numbering gives the compiler the store's numbers.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -30,11 +32,11 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if err := v.model.filter(r.Filter); err != nil {
 		return nil, within("filter", err)
 	}
-	tuples, next, err := v.snapshot.Read(ctx, filterOf(r.Filter), position, limit)
+	messages, next, err := v.page(ctx, filterOf(r.Filter), position, limit)
 	if err != nil {
 		return nil, readFault(s.expired(f, err))
 	}
-	response := &tupelov1.ReadResponse{Tuples: tupleMessages(v.snapshot.Names(), tuples), Zookie: v.zookie}
+	response := &tupelov1.ReadResponse{Tuples: messages, Zookie: v.zookie}
 	if next != nil {
 		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), hashRead(r), next})
 	}
@@ -67,6 +69,41 @@ func (s *Server) openPage(ctx context.Context, f fingerprint, r *tupelov1.ReadRe
 	return view{snapshot, m, s.zookie(f, c.revision)}, c.position, nil
 }
 
+// maxReadBytes bounds a page, so that a client with gRPC's limit of 4 MiB can
+// take it. Without contexts no page comes near.
+const maxReadBytes = 3 << 20
+
+// page reads some tuples, at most limit, and where the next page begins.
+func (v *view) page(ctx context.Context, filter tuple.Filter, position []byte, limit int) ([]*tupelov1.Tuple, []byte, error) {
+	for {
+		tuples, next, err := v.snapshot.Read(ctx, filter, position, limit)
+		if err != nil {
+			return nil, nil, err
+		}
+		messages, err := tupleMessages(v.snapshot.Names(), tuples)
+		if err != nil {
+			return nil, nil, err
+		}
+		fit := fitting(messages)
+		if fit == len(messages) {
+			return messages, next, nil
+		}
+		limit = fit // read once more, for the place where that ends
+	}
+}
+
+// fitting returns how many tuples, at least one, fit into a page.
+func fitting(messages []*tupelov1.Tuple) int {
+	const tagAndLength = 5
+	size := 0
+	for i, m := range messages {
+		if size += proto.Size(m) + tagAndLength; size > maxReadBytes && i > 0 {
+			return i
+		}
+	}
+	return len(messages)
+}
+
 func readFault(err error) error {
 	if errors.Is(err, store.ErrBadCursor) {
 		return fault(describe(err).Reason, "cursor", "%s", err)
@@ -75,7 +112,7 @@ func readFault(err error) error {
 }
 
 // tupleMessages spells tuples; the messages share their allocations.
-func tupleMessages(names *tuple.Names, tuples []tuple.Tuple) []*tupelov1.Tuple {
+func tupleMessages(names *tuple.Names, tuples []tuple.Tuple) ([]*tupelov1.Tuple, error) {
 	type parts struct {
 		tuple   tupelov1.Tuple
 		object  tupelov1.Object
@@ -88,7 +125,10 @@ func tupleMessages(names *tuple.Names, tuples []tuple.Tuple) []*tupelov1.Tuple {
 		p.object.Type, p.object.Id = named.ObjectType, named.ObjectID
 		p.subject.Type, p.subject.Id, p.subject.Relation = named.SubjectType, named.SubjectID, named.SubjectRelation
 		p.tuple.Object, p.tuple.Relation, p.tuple.Subject = &p.object, named.Relation, &p.subject
+		if err := spellTraits(&named, &p.tuple); err != nil {
+			return nil, err
+		}
 		messages[i] = &p.tuple
 	}
-	return messages
+	return messages, nil
 }

@@ -52,8 +52,9 @@ func (m *model) subject(s *tupelov1.Subject) (tuple.Subject, error) {
 }
 
 // tuple resolves a valid tuple. If it is to be stored, its subject must be of a
-// kind that the relation takes; a deletion may name a kind that is not taken
-// any more, so that it can be repeated after the schema has moved on.
+// kind that the relation takes, with what such a tuple carries; a deletion may
+// name a kind that is not taken any more, so that it can be repeated after the
+// schema has moved on.
 func (m *model) tuple(t *tupelov1.Tuple, stored bool) (tuple.Tuple, error) {
 	typ, err := m.typeNamed("object.type", t.Object.Type)
 	if err != nil {
@@ -70,14 +71,22 @@ func (m *model) tuple(t *tupelov1.Tuple, stored bool) (tuple.Tuple, error) {
 	if err != nil {
 		return tuple.Tuple{}, within("subject", err)
 	}
-	if stored && !m.takes(slot, subject.Kind()) {
-		return tuple.Tuple{}, m.notTaken(slot, t.Subject)
-	}
-	return tuple.Tuple{
+	resolved := tuple.Tuple{
 		Object:   tuple.Object{Type: tuple.TypeID(m.program.Types[typ].Number), ID: readOnlyBytes(t.Object.Id)},
 		Relation: tuple.RelationID(m.program.Slots[slot].Number),
 		Subject:  subject,
-	}, nil
+	}
+	if !stored {
+		return resolved, nil
+	}
+	d := m.direct(slot, subject.Kind())
+	if d == nil {
+		return tuple.Tuple{}, m.notTaken(slot, t.Subject)
+	}
+	if resolved.Traits, err = m.traits(t); err != nil {
+		return tuple.Tuple{}, err
+	}
+	return resolved, m.traitsTaken(slot, d, resolved.Traits)
 }
 
 // filter holds a valid filter to the schema. A relation without its type must
@@ -171,14 +180,16 @@ func (m *model) notARelation(field string, slot int32) error {
 		m.program.Types[s.Type].Name, s.Name)
 }
 
-// takes reports whether a relation may store subjects of a kind.
-func (m *model) takes(slot int32, kind tuple.Kind) bool {
-	for _, d := range m.program.Slots[slot].Direct {
-		if d.SubjectType == uint16(kind.Type) && d.SubjectRelation == uint16(kind.Relation) {
-			return true
+// direct returns what a relation says of subjects of a kind, or nil if it does
+// not store them.
+func (m *model) direct(slot int32, kind tuple.Kind) *schema.Direct {
+	list := m.program.Slots[slot].Direct
+	for i := range list {
+		if list[i].SubjectType == uint16(kind.Type) && list[i].SubjectRelation == uint16(kind.Relation) {
+			return &list[i]
 		}
 	}
-	return false
+	return nil
 }
 
 func (m *model) notTaken(slot int32, s *tupelov1.Subject) error {
@@ -190,17 +201,26 @@ func (m *model) notTaken(slot int32, s *tupelov1.Subject) error {
 		given += "#" + s.Relation
 	}
 	relation := m.program.Slots[slot]
-	taken := make([]string, len(relation.Direct))
-	for i, d := range relation.Direct {
-		taken[i] = m.kindName(d)
+	var taken []string
+	for i := range relation.Direct {
+		taken = append(taken, m.kindNames(&relation.Direct[i])...)
 	}
 	return fault(tupelov1.ErrorReason_ERROR_REASON_SUBJECT_NOT_ALLOWED, "subject",
 		"%s#%s does not take %s; it takes %s",
 		m.program.Types[relation.Type].Name, relation.Name, given, strings.Join(taken, ", "))
 }
 
+// kindNames spells a kind of subject with each set of traits that it is taken with.
+func (m *model) kindNames(d *schema.Direct) []string {
+	names := make([]string, len(d.Traits))
+	for i, traits := range d.Traits {
+		names[i] = m.kindName(d) + m.withTraits(traits)
+	}
+	return names
+}
+
 // kindName spells a kind of subject as the schema does: user, user:*, team#member.
-func (m *model) kindName(d schema.Direct) string {
+func (m *model) kindName(d *schema.Direct) string {
 	if d.Slot >= 0 {
 		slot := m.program.Slots[d.Slot]
 		return m.program.Types[slot.Type].Name + "#" + slot.Name

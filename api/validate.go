@@ -96,6 +96,9 @@ func validateTuple(t *tupelov1.Tuple) error {
 	if err := validateSubject(t.Subject); err != nil {
 		return within("subject", err)
 	}
+	if err := validateTraits(t); err != nil {
+		return err
+	}
 	return knownFieldsOnly(t, t.Object, t.Subject)
 }
 

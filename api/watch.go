@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
@@ -224,11 +225,15 @@ func (p *watchPage) add(c *store.Changes, selected []store.Change, zookie string
 	if err != nil {
 		return err
 	}
+	changes, err := changeMessages(p.names, selected)
+	if err != nil {
+		return err
+	}
 	at := timestamppb.New(time.UnixMilli(c.UnixMillis))
 	message := &tupelov1.WatchResponse{ChangedAt: at, SchemaChanged: c.Schema, Metadata: metadata}
 	size := len(c.Metadata)
 	p.bytes += emptyMessageBytes + size
-	for _, change := range changeMessages(p.names, selected) {
+	for _, change := range changes {
 		bytes := changeBytes(change)
 		if len(message.Changes) > 0 && size+bytes > maxWatchMessageBytes {
 			p.messages = append(p.messages, message)
@@ -246,22 +251,27 @@ func (p *watchPage) add(c *store.Changes, selected []store.Change, zookie string
 // emptyMessageBytes is about what a message without changes takes.
 const emptyMessageBytes = 64
 
-// changeBytes is at least what a change takes in a message.
+// changeBytes is about what a change takes in a message.
 func changeBytes(c *tupelov1.TupleChange) int {
-	const tagsAndLengths = 32
+	const tagsLengthsAndTime = 48
 	o, s := c.Tuple.Object, c.Tuple.Subject
-	return tagsAndLengths + len(o.Type) + len(o.Id) + len(c.Tuple.Relation) + len(s.Type) + len(s.Id) + len(s.Relation)
+	return tagsLengthsAndTime + len(o.Type) + len(o.Id) + len(c.Tuple.Relation) +
+		len(s.Type) + len(s.Id) + len(s.Relation) + proto.Size(c.Tuple.Caveat)
 }
 
 // changeMessages spells changes.
-func changeMessages(names *tuple.Names, changes []store.Change) []*tupelov1.TupleChange {
+func changeMessages(names *tuple.Names, changes []store.Change) ([]*tupelov1.TupleChange, error) {
 	tuples := make([]tuple.Tuple, len(changes))
 	for i, c := range changes {
 		tuples[i] = c.Tuple
 	}
+	spelled, err := tupleMessages(names, tuples)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]tupelov1.TupleChange, len(changes))
 	messages := make([]*tupelov1.TupleChange, len(changes))
-	for i, t := range tupleMessages(names, tuples) {
+	for i, t := range spelled {
 		m := &all[i]
 		m.Operation, m.Tuple = tupelov1.TupleChange_OPERATION_TOUCHED, t
 		if changes[i].Deleted {
@@ -269,5 +279,5 @@ func changeMessages(names *tuple.Names, changes []store.Change) []*tupelov1.Tupl
 		}
 		messages[i] = m
 	}
-	return messages
+	return messages, nil
 }

@@ -83,6 +83,13 @@ const (
 	ErrorReason_ERROR_REASON_DEPTH_EXCEEDED ErrorReason = 28
 	// FAILED_PRECONDITION: the store has no numbers left for new names.
 	ErrorReason_ERROR_REASON_TOO_MANY_NAMES ErrorReason = 29
+	// FAILED_PRECONDITION: the schema does not define the caveat.
+	ErrorReason_ERROR_REASON_UNKNOWN_CAVEAT ErrorReason = 30
+	// FAILED_PRECONDITION: a context does not fit the parameters of its caveat.
+	ErrorReason_ERROR_REASON_INVALID_CONTEXT ErrorReason = 31
+	// FAILED_PRECONDITION: the relation takes the subject, but not with this
+	// caveat or expiration, or not without one.
+	ErrorReason_ERROR_REASON_TRAITS_NOT_ALLOWED ErrorReason = 32
 	// ALREADY_EXISTS: a tuple to create is there already.
 	ErrorReason_ERROR_REASON_TUPLE_EXISTS ErrorReason = 40
 	// OUT_OF_RANGE: the revision is older than the history that is kept.
@@ -147,6 +154,9 @@ var (
 		27: "ERROR_REASON_TOO_MANY_TUPLES",
 		28: "ERROR_REASON_DEPTH_EXCEEDED",
 		29: "ERROR_REASON_TOO_MANY_NAMES",
+		30: "ERROR_REASON_UNKNOWN_CAVEAT",
+		31: "ERROR_REASON_INVALID_CONTEXT",
+		32: "ERROR_REASON_TRAITS_NOT_ALLOWED",
 		40: "ERROR_REASON_TUPLE_EXISTS",
 		41: "ERROR_REASON_REVISION_EXPIRED",
 		42: "ERROR_REASON_REVISION_UNKNOWN",
@@ -190,6 +200,9 @@ var (
 		"ERROR_REASON_TOO_MANY_TUPLES":      27,
 		"ERROR_REASON_DEPTH_EXCEEDED":       28,
 		"ERROR_REASON_TOO_MANY_NAMES":       29,
+		"ERROR_REASON_UNKNOWN_CAVEAT":       30,
+		"ERROR_REASON_INVALID_CONTEXT":      31,
+		"ERROR_REASON_TRAITS_NOT_ALLOWED":   32,
 		"ERROR_REASON_TUPLE_EXISTS":         40,
 		"ERROR_REASON_REVISION_EXPIRED":     41,
 		"ERROR_REASON_REVISION_UNKNOWN":     42,
@@ -239,8 +252,7 @@ var File_tupelo_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xc3\n" +
-	"\n" +
+	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xab\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MISSING_FIELD\x10\x01\x12\x1e\n" +
@@ -268,7 +280,10 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_STRANDED_TUPLES\x10\x1a\x12 \n" +
 	"\x1cERROR_REASON_TOO_MANY_TUPLES\x10\x1b\x12\x1f\n" +
 	"\x1bERROR_REASON_DEPTH_EXCEEDED\x10\x1c\x12\x1f\n" +
-	"\x1bERROR_REASON_TOO_MANY_NAMES\x10\x1d\x12\x1d\n" +
+	"\x1bERROR_REASON_TOO_MANY_NAMES\x10\x1d\x12\x1f\n" +
+	"\x1bERROR_REASON_UNKNOWN_CAVEAT\x10\x1e\x12 \n" +
+	"\x1cERROR_REASON_INVALID_CONTEXT\x10\x1f\x12#\n" +
+	"\x1fERROR_REASON_TRAITS_NOT_ALLOWED\x10 \x12\x1d\n" +
 	"\x19ERROR_REASON_TUPLE_EXISTS\x10(\x12!\n" +
 	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12!\n" +
 	"\x1dERROR_REASON_REVISION_UNKNOWN\x10*\x12\x1f\n" +

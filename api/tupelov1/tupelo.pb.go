@@ -184,7 +184,7 @@ func (x UsersetTree_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UsersetTree_Kind.Descriptor instead.
 func (UsersetTree_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Why a node leaves something out.
@@ -242,7 +242,7 @@ func (x UsersetTree_Cut) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UsersetTree_Cut.Descriptor instead.
 func (UsersetTree_Cut) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13, 1}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14, 1}
 }
 
 // What to do with a tuple.
@@ -299,7 +299,7 @@ func (x Update_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Update_Operation.Descriptor instead.
 func (Update_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // What must be true.
@@ -352,7 +352,7 @@ func (x Precondition_Condition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Precondition_Condition.Descriptor instead.
 func (Precondition_Condition) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18, 0}
 }
 
 // What became of a tuple.
@@ -405,7 +405,7 @@ func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TupleChange_Operation.Descriptor instead.
 func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30, 0}
 }
 
 // Object is one thing of one type, such as repository:gitclub.
@@ -537,7 +537,17 @@ type Tuple struct {
 	// The relation; never a permission.
 	Relation string `protobuf:"bytes,2,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject, of a kind that the schema allows for the relation.
-	Subject       *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The condition under which the tuple counts, where the schema has the
+	// relation take the subject "with" one, and only there. It is no part of what
+	// makes two tuples the same: writing a tuple replaces it, deleting one does
+	// not look at it.
+	Caveat *Caveat `protobuf:"bytes,4,opt,name=caveat,proto3" json:"caveat,omitempty"`
+	// The instant from which on the tuple does not count any more, where the
+	// schema says "with expiration", and only there; after 1970 and before 2262.
+	// One that has passed is possible. It is no part of what makes two tuples the
+	// same either.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,6 +603,76 @@ func (x *Tuple) GetSubject() *Subject {
 	return nil
 }
 
+func (x *Tuple) GetCaveat() *Caveat {
+	if x != nil {
+		return x.Caveat
+	}
+	return nil
+}
+
+func (x *Tuple) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// Caveat is a condition of the schema, with what the writer fixes of its context.
+type Caveat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name, a caveat of the schema.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Values for some of the caveat's parameters, up to 25,000 bytes as JSON. A
+	// request's context gives the others; it cannot change these.
+	Context       *structpb.Struct `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Caveat) Reset() {
+	*x = Caveat{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Caveat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Caveat) ProtoMessage() {}
+
+func (x *Caveat) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Caveat.ProtoReflect.Descriptor instead.
+func (*Caveat) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Caveat) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Caveat) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // Filter selects tuples by any combination of their parts. A part left empty
 // selects every value; a filter left empty altogether selects every tuple.
 type Filter struct {
@@ -616,7 +696,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[3]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +708,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[3]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +721,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{3}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Filter) GetObjectType() string {
@@ -706,7 +786,7 @@ type Consistency struct {
 
 func (x *Consistency) Reset() {
 	*x = Consistency{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[4]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +798,7 @@ func (x *Consistency) String() string {
 func (*Consistency) ProtoMessage() {}
 
 func (x *Consistency) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[4]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +811,7 @@ func (x *Consistency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consistency.ProtoReflect.Descriptor instead.
 func (*Consistency) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{4}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Consistency) GetRequirement() isConsistency_Requirement {
@@ -831,7 +911,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[5]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +923,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[5]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +936,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{5}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CheckRequest) GetConsistency() *Consistency {
@@ -900,7 +980,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[6]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +992,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[6]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1005,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{6}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CheckResponse) GetResult() Result {
@@ -955,7 +1035,7 @@ type BatchCheckRequest struct {
 
 func (x *BatchCheckRequest) Reset() {
 	*x = BatchCheckRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[7]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1047,7 @@ func (x *BatchCheckRequest) String() string {
 func (*BatchCheckRequest) ProtoMessage() {}
 
 func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[7]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1060,7 @@ func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckRequest.ProtoReflect.Descriptor instead.
 func (*BatchCheckRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{7}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BatchCheckRequest) GetConsistency() *Consistency {
@@ -1012,7 +1092,7 @@ type BatchCheckItem struct {
 
 func (x *BatchCheckItem) Reset() {
 	*x = BatchCheckItem{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1104,7 @@ func (x *BatchCheckItem) String() string {
 func (*BatchCheckItem) ProtoMessage() {}
 
 func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1117,7 @@ func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckItem.ProtoReflect.Descriptor instead.
 func (*BatchCheckItem) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{8}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BatchCheckItem) GetObject() *Object {
@@ -1074,7 +1154,7 @@ type BatchCheckResponse struct {
 
 func (x *BatchCheckResponse) Reset() {
 	*x = BatchCheckResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1166,7 @@ func (x *BatchCheckResponse) String() string {
 func (*BatchCheckResponse) ProtoMessage() {}
 
 func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1179,7 @@ func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResponse.ProtoReflect.Descriptor instead.
 func (*BatchCheckResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{9}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BatchCheckResponse) GetResults() []*BatchCheckResult {
@@ -1130,7 +1210,7 @@ type BatchCheckResult struct {
 
 func (x *BatchCheckResult) Reset() {
 	*x = BatchCheckResult{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1222,7 @@ func (x *BatchCheckResult) String() string {
 func (*BatchCheckResult) ProtoMessage() {}
 
 func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1235,7 @@ func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResult.ProtoReflect.Descriptor instead.
 func (*BatchCheckResult) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{10}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BatchCheckResult) GetResult() Result {
@@ -1194,7 +1274,7 @@ type ExpandRequest struct {
 
 func (x *ExpandRequest) Reset() {
 	*x = ExpandRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1286,7 @@ func (x *ExpandRequest) String() string {
 func (*ExpandRequest) ProtoMessage() {}
 
 func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1299,7 @@ func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandRequest.ProtoReflect.Descriptor instead.
 func (*ExpandRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{11}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExpandRequest) GetConsistency() *Consistency {
@@ -1272,7 +1352,7 @@ type ExpandResponse struct {
 
 func (x *ExpandResponse) Reset() {
 	*x = ExpandResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1364,7 @@ func (x *ExpandResponse) String() string {
 func (*ExpandResponse) ProtoMessage() {}
 
 func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1377,7 @@ func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandResponse.ProtoReflect.Descriptor instead.
 func (*ExpandResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{12}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExpandResponse) GetTree() *UsersetTree {
@@ -1344,7 +1424,7 @@ type UsersetTree struct {
 
 func (x *UsersetTree) Reset() {
 	*x = UsersetTree{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1436,7 @@ func (x *UsersetTree) String() string {
 func (*UsersetTree) ProtoMessage() {}
 
 func (x *UsersetTree) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1449,7 @@ func (x *UsersetTree) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsersetTree.ProtoReflect.Descriptor instead.
 func (*UsersetTree) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UsersetTree) GetKind() UsersetTree_Kind {
@@ -1429,7 +1509,8 @@ type ReadRequest struct {
 	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
 	// Which tuples; absent or empty for all.
 	Filter *Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// The most tuples a page may have: 1 to 1,000, or 0 for 100.
+	// The most tuples a page may have: 1 to 1,000, or 0 for 100. It may have less
+	// where they carry contexts, and next_cursor all the same.
 	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	// next_cursor of the page before; empty for the first page. Consistency and
 	// filter must be those of the first page; the limit may change. OUT_OF_RANGE
@@ -1441,7 +1522,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1534,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1547,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReadRequest) GetConsistency() *Consistency {
@@ -1512,7 +1593,7 @@ type ReadResponse struct {
 
 func (x *ReadResponse) Reset() {
 	*x = ReadResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1605,7 @@ func (x *ReadResponse) String() string {
 func (*ReadResponse) ProtoMessage() {}
 
 func (x *ReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1618,7 @@ func (x *ReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadResponse.ProtoReflect.Descriptor instead.
 func (*ReadResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{15}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReadResponse) GetTuples() []*Tuple {
@@ -1574,7 +1655,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1586,7 +1667,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1599,7 +1680,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Update) GetOperation() Update_Operation {
@@ -1630,7 +1711,7 @@ type Precondition struct {
 
 func (x *Precondition) Reset() {
 	*x = Precondition{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1723,7 @@ func (x *Precondition) String() string {
 func (*Precondition) ProtoMessage() {}
 
 func (x *Precondition) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1736,7 @@ func (x *Precondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Precondition.ProtoReflect.Descriptor instead.
 func (*Precondition) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Precondition) GetCondition() Precondition_Condition {
@@ -1689,7 +1770,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1782,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1795,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WriteRequest) GetUpdates() []*Update {
@@ -1750,7 +1831,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +1843,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +1856,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WriteResponse) GetZookie() string {
@@ -1807,7 +1888,7 @@ type DeleteByFilterRequest struct {
 
 func (x *DeleteByFilterRequest) Reset() {
 	*x = DeleteByFilterRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1819,7 +1900,7 @@ func (x *DeleteByFilterRequest) String() string {
 func (*DeleteByFilterRequest) ProtoMessage() {}
 
 func (x *DeleteByFilterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1832,7 +1913,7 @@ func (x *DeleteByFilterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteByFilterRequest.ProtoReflect.Descriptor instead.
 func (*DeleteByFilterRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{20}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeleteByFilterRequest) GetFilter() *Filter {
@@ -1885,7 +1966,7 @@ type DeleteByFilterResponse struct {
 
 func (x *DeleteByFilterResponse) Reset() {
 	*x = DeleteByFilterResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1978,7 @@ func (x *DeleteByFilterResponse) String() string {
 func (*DeleteByFilterResponse) ProtoMessage() {}
 
 func (x *DeleteByFilterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1991,7 @@ func (x *DeleteByFilterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteByFilterResponse.ProtoReflect.Descriptor instead.
 func (*DeleteByFilterResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeleteByFilterResponse) GetDeleted() uint64 {
@@ -1945,7 +2026,7 @@ type ReadSchemaRequest struct {
 
 func (x *ReadSchemaRequest) Reset() {
 	*x = ReadSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2038,7 @@ func (x *ReadSchemaRequest) String() string {
 func (*ReadSchemaRequest) ProtoMessage() {}
 
 func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2051,7 @@ func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaRequest.ProtoReflect.Descriptor instead.
 func (*ReadSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReadSchemaRequest) GetConsistency() *Consistency {
@@ -1995,7 +2076,7 @@ type ReadSchemaResponse struct {
 
 func (x *ReadSchemaResponse) Reset() {
 	*x = ReadSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2088,7 @@ func (x *ReadSchemaResponse) String() string {
 func (*ReadSchemaResponse) ProtoMessage() {}
 
 func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2101,7 @@ func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaResponse.ProtoReflect.Descriptor instead.
 func (*ReadSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{23}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReadSchemaResponse) GetText() string {
@@ -2056,7 +2137,7 @@ type WriteSchemaRequest struct {
 
 func (x *WriteSchemaRequest) Reset() {
 	*x = WriteSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2149,7 @@ func (x *WriteSchemaRequest) String() string {
 func (*WriteSchemaRequest) ProtoMessage() {}
 
 func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2162,7 @@ func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaRequest.ProtoReflect.Descriptor instead.
 func (*WriteSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{24}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WriteSchemaRequest) GetText() string {
@@ -2102,7 +2183,7 @@ type WriteSchemaResponse struct {
 
 func (x *WriteSchemaResponse) Reset() {
 	*x = WriteSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2195,7 @@ func (x *WriteSchemaResponse) String() string {
 func (*WriteSchemaResponse) ProtoMessage() {}
 
 func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2208,7 @@ func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaResponse.ProtoReflect.Descriptor instead.
 func (*WriteSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{25}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WriteSchemaResponse) GetZookie() string {
@@ -2156,7 +2237,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2249,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2262,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchRequest) GetAfter() string {
@@ -2223,7 +2304,7 @@ type WatchFilter struct {
 
 func (x *WatchFilter) Reset() {
 	*x = WatchFilter{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2235,7 +2316,7 @@ func (x *WatchFilter) String() string {
 func (*WatchFilter) ProtoMessage() {}
 
 func (x *WatchFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2329,7 @@ func (x *WatchFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
 func (*WatchFilter) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchFilter) GetObjectType() string {
@@ -2308,7 +2389,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +2401,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2333,7 +2414,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchResponse) GetZookie() string {
@@ -2391,7 +2472,7 @@ type TupleChange struct {
 
 func (x *TupleChange) Reset() {
 	*x = TupleChange{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2484,7 @@ func (x *TupleChange) String() string {
 func (*TupleChange) ProtoMessage() {}
 
 func (x *TupleChange) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2497,7 @@ func (x *TupleChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TupleChange.ProtoReflect.Descriptor instead.
 func (*TupleChange) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TupleChange) GetOperation() TupleChange_Operation {
@@ -2444,11 +2525,17 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\aSubject\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n" +
-	"\brelation\x18\x03 \x01(\tR\brelation\"|\n" +
+	"\brelation\x18\x03 \x01(\tR\brelation\"\xe2\x01\n" +
 	"\x05Tuple\x12)\n" +
 	"\x06object\x18\x01 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
 	"\brelation\x18\x02 \x01(\tR\brelation\x12,\n" +
-	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"\xe9\x01\n" +
+	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x12)\n" +
+	"\x06caveat\x18\x04 \x01(\v2\x11.tupelo.v1.CaveatR\x06caveat\x129\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"O\n" +
+	"\x06Caveat\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	"\acontext\x18\x02 \x01(\v2\x17.google.protobuf.StructR\acontext\"\xe9\x01\n" +
 	"\x06Filter\x12\x1f\n" +
 	"\vobject_type\x18\x01 \x01(\tR\n" +
 	"objectType\x12\x1b\n" +
@@ -2631,7 +2718,7 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 }
 
 var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
 	(UsersetTree_Kind)(0),          // 1: tupelo.v1.UsersetTree.Kind
@@ -2642,104 +2729,108 @@ var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(*Object)(nil),                 // 6: tupelo.v1.Object
 	(*Subject)(nil),                // 7: tupelo.v1.Subject
 	(*Tuple)(nil),                  // 8: tupelo.v1.Tuple
-	(*Filter)(nil),                 // 9: tupelo.v1.Filter
-	(*Consistency)(nil),            // 10: tupelo.v1.Consistency
-	(*CheckRequest)(nil),           // 11: tupelo.v1.CheckRequest
-	(*CheckResponse)(nil),          // 12: tupelo.v1.CheckResponse
-	(*BatchCheckRequest)(nil),      // 13: tupelo.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),         // 14: tupelo.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),     // 15: tupelo.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),       // 16: tupelo.v1.BatchCheckResult
-	(*ExpandRequest)(nil),          // 17: tupelo.v1.ExpandRequest
-	(*ExpandResponse)(nil),         // 18: tupelo.v1.ExpandResponse
-	(*UsersetTree)(nil),            // 19: tupelo.v1.UsersetTree
-	(*ReadRequest)(nil),            // 20: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 21: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 22: tupelo.v1.Update
-	(*Precondition)(nil),           // 23: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 24: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 25: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 26: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 27: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 28: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 29: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 30: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 31: tupelo.v1.WriteSchemaResponse
-	(*WatchRequest)(nil),           // 32: tupelo.v1.WatchRequest
-	(*WatchFilter)(nil),            // 33: tupelo.v1.WatchFilter
-	(*WatchResponse)(nil),          // 34: tupelo.v1.WatchResponse
-	(*TupleChange)(nil),            // 35: tupelo.v1.TupleChange
-	(*status.Status)(nil),          // 36: google.rpc.Status
-	(*structpb.Struct)(nil),        // 37: google.protobuf.Struct
-	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),  // 39: google.protobuf.Timestamp
+	(*Caveat)(nil),                 // 9: tupelo.v1.Caveat
+	(*Filter)(nil),                 // 10: tupelo.v1.Filter
+	(*Consistency)(nil),            // 11: tupelo.v1.Consistency
+	(*CheckRequest)(nil),           // 12: tupelo.v1.CheckRequest
+	(*CheckResponse)(nil),          // 13: tupelo.v1.CheckResponse
+	(*BatchCheckRequest)(nil),      // 14: tupelo.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),         // 15: tupelo.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),     // 16: tupelo.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),       // 17: tupelo.v1.BatchCheckResult
+	(*ExpandRequest)(nil),          // 18: tupelo.v1.ExpandRequest
+	(*ExpandResponse)(nil),         // 19: tupelo.v1.ExpandResponse
+	(*UsersetTree)(nil),            // 20: tupelo.v1.UsersetTree
+	(*ReadRequest)(nil),            // 21: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),           // 22: tupelo.v1.ReadResponse
+	(*Update)(nil),                 // 23: tupelo.v1.Update
+	(*Precondition)(nil),           // 24: tupelo.v1.Precondition
+	(*WriteRequest)(nil),           // 25: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),          // 26: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),  // 27: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil), // 28: tupelo.v1.DeleteByFilterResponse
+	(*ReadSchemaRequest)(nil),      // 29: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),     // 30: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),     // 31: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),    // 32: tupelo.v1.WriteSchemaResponse
+	(*WatchRequest)(nil),           // 33: tupelo.v1.WatchRequest
+	(*WatchFilter)(nil),            // 34: tupelo.v1.WatchFilter
+	(*WatchResponse)(nil),          // 35: tupelo.v1.WatchResponse
+	(*TupleChange)(nil),            // 36: tupelo.v1.TupleChange
+	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 38: google.protobuf.Struct
+	(*status.Status)(nil),          // 39: google.rpc.Status
+	(*durationpb.Duration)(nil),    // 40: google.protobuf.Duration
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	6,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
 	7,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
-	10, // 2: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 3: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
-	7,  // 4: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
-	0,  // 5: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	10, // 6: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	14, // 7: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	6,  // 8: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	7,  // 9: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	16, // 10: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
-	0,  // 11: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	36, // 12: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	10, // 13: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 14: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	19, // 15: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
-	1,  // 16: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
-	2,  // 17: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
-	6,  // 18: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	7,  // 19: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	19, // 20: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	10, // 21: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,  // 22: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	8,  // 23: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
-	3,  // 24: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	8,  // 25: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
-	4,  // 26: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	9,  // 27: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	22, // 28: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	23, // 29: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	37, // 30: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
-	9,  // 31: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	23, // 32: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	37, // 33: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
-	10, // 34: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	33, // 35: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	38, // 36: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	39, // 37: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
-	35, // 38: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	37, // 39: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
-	5,  // 40: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
-	8,  // 41: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	11, // 42: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	13, // 43: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	17, // 44: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	20, // 45: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	24, // 46: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	26, // 47: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	28, // 48: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	30, // 49: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	32, // 50: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	12, // 51: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	15, // 52: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	18, // 53: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	21, // 54: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	25, // 55: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	27, // 56: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	29, // 57: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	31, // 58: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	34, // 59: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	51, // [51:60] is the sub-list for method output_type
-	42, // [42:51] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	9,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
+	37, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
+	38, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
+	11, // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
+	7,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
+	0,  // 8: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
+	11, // 9: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	15, // 10: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	6,  // 11: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	7,  // 12: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	17, // 13: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	0,  // 14: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
+	39, // 15: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	11, // 16: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 17: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	20, // 18: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	1,  // 19: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
+	2,  // 20: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
+	6,  // 21: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	7,  // 22: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	20, // 23: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	11, // 24: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	10, // 25: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	8,  // 26: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	3,  // 27: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
+	8,  // 28: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	4,  // 29: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
+	10, // 30: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	23, // 31: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	24, // 32: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	38, // 33: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	10, // 34: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	24, // 35: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	38, // 36: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	11, // 37: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	34, // 38: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	40, // 39: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	37, // 40: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	36, // 41: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	38, // 42: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	5,  // 43: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	8,  // 44: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	12, // 45: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	14, // 46: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	18, // 47: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	21, // 48: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	25, // 49: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	27, // 50: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	29, // 51: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	31, // 52: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	33, // 53: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	13, // 54: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	16, // 55: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	19, // 56: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	22, // 57: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	26, // 58: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	28, // 59: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	30, // 60: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	32, // 61: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	35, // 62: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	54, // [54:63] is the sub-list for method output_type
+	45, // [45:54] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -2747,8 +2838,8 @@ func file_tupelo_v1_tupelo_proto_init() {
 	if File_tupelo_v1_tupelo_proto != nil {
 		return
 	}
-	file_tupelo_v1_tupelo_proto_msgTypes[3].OneofWrappers = []any{}
-	file_tupelo_v1_tupelo_proto_msgTypes[4].OneofWrappers = []any{
+	file_tupelo_v1_tupelo_proto_msgTypes[4].OneofWrappers = []any{}
+	file_tupelo_v1_tupelo_proto_msgTypes[5].OneofWrappers = []any{
 		(*Consistency_MinimizeLatency)(nil),
 		(*Consistency_AtLeastAsFresh)(nil),
 		(*Consistency_AtExactSnapshot)(nil),
@@ -2760,7 +2851,7 @@ func file_tupelo_v1_tupelo_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
