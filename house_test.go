@@ -51,6 +51,7 @@ var imports = map[string][]edge{
 	},
 	"rewrite": {
 		{"schema", "it evaluates the programs that schemas compile to"},
+		{"schema/caveat", "it asks the compiled caveats of a program"},
 		{"store/tuple", "questions and answers are about objects and subjects; it reads through an interface of its own"},
 	},
 	"api/tupelov1": nil, // generated
@@ -68,6 +69,10 @@ var imports = map[string][]edge{
 	},
 
 	"schema/caveat": nil, // conditions are about values
+	"schema/fixture": {
+		{"schema", "a fixture holds a schema, and its problems are shown as those of schemas are"},
+		{"store/tuple", "relationships and assertions are tuples in text form"},
+	},
 	"schema/schematest": {
 		{"schema", "it makes random schemas for property tests"},
 	},
@@ -161,7 +166,7 @@ var territories = []territory{
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},
 	{"go.opentelemetry.io/", []string{"api", "cmd/tupelo"}, "traces begin and end at the edge"},
 	{"github.com/spf13/", []string{"cmd/tupelo"}, "flags and configuration"},
-	{"go.yaml.in/yaml/v3", []string{"cmd/tupelo", "schema"}, "configuration and fixtures"},
+	{"go.yaml.in/yaml/v3", []string{"cmd/tupelo", "schema/fixture"}, "configuration and fixtures"},
 	{"golang.org/x/", []string{everything}, "the standard library's annex"},
 }
 
