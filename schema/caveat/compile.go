@@ -21,7 +21,7 @@ const (
 	MaxExpressionBytes = 8 << 10
 	MaxParameters      = 64
 	maxNameBytes       = 64
-	maxNesting         = 32 // of lists, maps, loops and calls: CEL's type checker takes the cube
+	maxNesting         = 16 // of lists, maps, loops and calls: CEL's type checker takes the cube
 )
 
 // Param is a parameter of a caveat.

@@ -165,7 +165,7 @@ func TestValuesInMemoryAreConvertedAsThoseOfJSON(t *testing.T) {
 		typ   string
 		value any
 	}{
-		{"int", notJSON{}}, {"any", notJSON{}}, {"int", math.NaN()}, {"int", math.Inf(1)}, {"double", math.NaN()},
+		{"int", notJSON{}}, {"any", notJSON{}}, {"int", math.NaN()}, {"int", math.Inf(1)}, {"int", 1.5}, {"uint", float32(0.5)}, {"double", math.NaN()},
 		{"double", math.Inf(-1)}, {"uint", -1}, {"uint", -1.0}, {"int", 1e19}, {"uint", 1e20}, {"string", "\xff"}, {"any", "\xff"},
 		{"map<any>", map[string]any{"\xff": 1}}, {"ipaddress", netip.Addr{}}, {"timestamp", time.Time{}.Add(-time.Hour)},
 		{"list<string>", []string{"a"}},

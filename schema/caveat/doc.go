@@ -17,9 +17,9 @@
 // It is the language of SpiceDB's caveats. A uint is an int to the type checker,
 // so that `n < 5` compiles; a number in an any is a double; an expression that has
 // no value, because it divides by zero, say, is an error and not a no. Unlike
-// there, evaluations have a limit on their steps, maps are visited in the order of
-// their keys, integers are exact, and `!=` on nested lists in isSubtreeOf is
-// answered.
+// there, a value of the wrong type is an error even if the tuple fixes the
+// parameter, integers are exact, maps are visited in the order of their keys, and
+// compiling and evaluating have limits.
 //
 // Invariants:
 //
@@ -33,8 +33,8 @@
 //	V3  The result depends on the arguments only: not on maps' order, the clock,
 //	    or what was evaluated before. (Time zones are those of the host, or the
 //	    binary's where the host has none.)
-//	V4  An evaluation ends within a bounded number of steps, which the contexts
-//	    cannot raise.
+//	V4  Compiling and evaluating end within bounded numbers of steps, which no
+//	    text and no context can raise.
 //	V5  Canonical(values) is the same text for equal contexts, and Context reads
 //	    it as FromMap reads the values.
 //	V6  What the tuple fixes wins over what the request says.

@@ -29,6 +29,7 @@ func TestExpressionsAreEvaluatedWithBothContexts(t *testing.T) {
 		{"a int, b int", "a < b", `{"b":5}`, `{"a":9, "b":10}`, "no"}, // the tuple's b wins
 		{"a int, b int", "a < b", `{"b":5}`, ``, "conditional [a]"},
 		{"a int, b int", "a < b", ``, ``, "conditional [a b]"},
+		{"b int, a int", "b < a", ``, ``, "conditional [a b]"},                   // sorted, however they are declared
 		{"a int, b int", "a < b", ``, `{"zzz": 1, "A": 2}`, "conditional [a b]"}, // unknown names are ignored
 		{"a bool, b bool", "a || b", `{"a":true}`, ``, "yes"},
 		{"a bool, b bool", "a || b", `{"a":false}`, ``, "conditional [b]"},
