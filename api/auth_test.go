@@ -69,7 +69,9 @@ func TestEveryCallNeedsTheTokenButHealth(t *testing.T) {
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["WriteSchema"] = &tupelov1.WriteSchemaRequest{Text: gitclub}
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
-	if got, want := len(requests), len(tupelov1.Tupelo_ServiceDesc.Methods); got != want {
+	requests["Watch"] = &tupelov1.WatchRequest{}
+	service := tupelov1.Tupelo_ServiceDesc
+	if got, want := len(requests), len(service.Methods)+len(service.Streams); got != want {
 		t.Fatalf("%d of %d methods are tried", got, want)
 	}
 	before := w.log.last()

@@ -47,6 +47,7 @@ func TestBadInputsGetTheirCodeAndField(t *testing.T) {
 		"schema":      badSchemas(t),
 		"watch":       badWatches(t),
 		"metadata":    badMetadata(t),
+		"list":        badLists(t),
 	} {
 		for _, in := range list {
 			t.Run(group+"/"+in.name, func(t *testing.T) { in.run(t, w) })
@@ -99,6 +100,12 @@ func (w *world) call(ctx context.Context, request proto.Message) error {
 		_, err = w.client.WriteSchema(ctx, r)
 	case *tupelov1.WatchRequest:
 		err = firstError(w.client.Watch(ctx, r))
+	case *tupelov1.ListObjectsRequest:
+		err = firstError(w.client.ListObjects(ctx, r))
+	case *tupelov1.ListSubjectsRequest:
+		err = firstError(w.client.ListSubjects(ctx, r))
+	case *tupelov1.ListRelationsRequest:
+		_, err = w.client.ListRelations(ctx, r)
 	default:
 		panic(fmt.Sprintf("no call takes a %T", request))
 	}
@@ -121,6 +128,12 @@ func everyRead(t *testing.T, c *tupelov1.Consistency) map[string]proto.Message {
 		"Expand":     &tupelov1.ExpandRequest{Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Relation: "push"},
 		"Read":       &tupelov1.ReadRequest{Consistency: c},
 		"ReadSchema": &tupelov1.ReadSchemaRequest{Consistency: c},
+		"ListObjects": &tupelov1.ListObjectsRequest{
+			Consistency: c, ObjectType: "repository", Relation: "push", Subject: &tupelov1.Subject{Type: "user", Id: "alice"}},
+		"ListSubjects": &tupelov1.ListSubjectsRequest{
+			Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Relation: "push", SubjectType: "user"},
+		"ListRelations": &tupelov1.ListRelationsRequest{
+			Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Subject: &tupelov1.Subject{Type: "user", Id: "alice"}},
 	}
 }
 

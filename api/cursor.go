@@ -8,44 +8,59 @@ import (
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
-// cursor is where a Read goes on: at the revision of its first page, behind the
-// last tuple of the page before, for the same request only.
+// cursor is where a Read or a list goes on: at the revision of its first page,
+// behind the last entry of the page before, for the same request only.
 type cursor struct {
 	revision uint64
 	request  requestHash
-	position []byte // the store's own
+	position []byte // the store's own, or the last id of a list
 }
 
-// requestHash stands for the parts of a Read that every page must repeat.
+// requestHash stands for the parts of a request that every page must repeat.
 type requestHash [8]byte
 
 // hashRead hashes the consistency and the filter of a Read.
 func hashRead(r *tupelov1.ReadRequest) requestHash {
-	var buf []byte
-	text := func(s string) { buf = append(binary.AppendUvarint(buf, uint64(len(s))), s...) }
-	switch want := r.GetConsistency().GetRequirement().(type) {
-	case *tupelov1.Consistency_AtLeastAsFresh:
-		buf = append(buf, 1)
-		text(want.AtLeastAsFresh)
-	case *tupelov1.Consistency_AtExactSnapshot:
-		buf = append(buf, 2)
-		text(want.AtExactSnapshot)
-	case *tupelov1.Consistency_FullyConsistent:
-		buf = append(buf, 3)
-	default: // minimize latency, by default or by name
-		buf = append(buf, 0)
-	}
+	buf := appendConsistency(nil, r.GetConsistency())
 	f := r.GetFilter()
-	text(f.GetObjectType())
-	text(f.GetObjectId())
-	text(f.GetRelation())
-	text(f.GetSubjectType())
-	text(f.GetSubjectId())
+	buf = appendTexts(buf, f.GetObjectType(), f.GetObjectId(), f.GetRelation(), f.GetSubjectType(), f.GetSubjectId())
 	if f != nil && f.SubjectRelation != nil {
-		text(*f.SubjectRelation)
+		buf = appendTexts(buf, *f.SubjectRelation)
 	}
+	return hashOf(buf)
+}
+
+// hashList hashes the consistency and the parts of a list's request; call names
+// the call.
+func hashList(call string, c *tupelov1.Consistency, parts ...string) requestHash {
+	return hashOf(appendTexts(appendConsistency(appendTexts([]byte{listRequest}, call), c), parts...))
+}
+
+// listRequest begins what is hashed of a list; a Read begins with its consistency.
+const listRequest byte = 0x10
+
+func hashOf(buf []byte) requestHash {
 	sum := sha256.Sum256(buf)
 	return requestHash(sum[:])
+}
+
+func appendTexts(buf []byte, texts ...string) []byte {
+	for _, s := range texts {
+		buf = append(binary.AppendUvarint(buf, uint64(len(s))), s...)
+	}
+	return buf
+}
+
+func appendConsistency(buf []byte, c *tupelov1.Consistency) []byte {
+	switch want := c.GetRequirement().(type) {
+	case *tupelov1.Consistency_AtLeastAsFresh:
+		return appendTexts(append(buf, 1), want.AtLeastAsFresh)
+	case *tupelov1.Consistency_AtExactSnapshot:
+		return appendTexts(append(buf, 2), want.AtExactSnapshot)
+	case *tupelov1.Consistency_FullyConsistent:
+		return append(buf, 3)
+	}
+	return append(buf, 0) // minimize latency, by default or by name
 }
 
 // cursor returns the token of c.
@@ -73,7 +88,7 @@ func (f fingerprint) parseCursor(text string, request requestHash) (cursor, erro
 	n := copy(c.request[:], body)
 	c.position = body[n:]
 	if c.request != request {
-		return cursor{}, fmt.Errorf("%w: consistency and filter must be those of the first page", ErrForeignCursor)
+		return cursor{}, fmt.Errorf("%w: all but the limit must be as for the first page", ErrForeignCursor)
 	}
 	return c, nil
 }

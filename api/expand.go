@@ -26,11 +26,7 @@ func (s *Server) Expand(ctx context.Context, r *tupelov1.ExpandRequest) (*tupelo
 		return nil, err
 	}
 	defer v.close()
-	typ, err := v.model.typeNamed("object.type", r.Object.Type)
-	if err != nil {
-		return nil, err
-	}
-	slot, err := v.model.slot("relation", typ, r.Relation)
+	slot, err := v.model.slotNamed("object.type", r.Object.Type, r.Relation)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,8 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if err != nil {
 		return nil, err
 	}
-	v, position, err := s.openPage(ctx, f, r)
+	request := hashRead(r)
+	v, position, err := s.openPage(ctx, f, r.Consistency, r.Cursor, request)
 	if err != nil {
 		return nil, err
 	}
@@ -38,22 +39,22 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	}
 	response := &tupelov1.ReadResponse{Tuples: messages, Zookie: v.zookie}
 	if next != nil {
-		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), hashRead(r), next})
+		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), request, next})
 	}
 	return response, nil
 }
 
 // openPage opens the view of a page: the first page's as its consistency asks,
 // any other at the first one's revision, from the position in its cursor.
-func (s *Server) openPage(ctx context.Context, f fingerprint, r *tupelov1.ReadRequest) (view, []byte, error) {
-	if r.Cursor == "" {
-		v, err := s.open(ctx, r.Consistency)
+func (s *Server) openPage(ctx context.Context, f fingerprint, consistency *tupelov1.Consistency, text string, request requestHash) (view, []byte, error) {
+	if text == "" {
+		v, err := s.open(ctx, consistency)
 		return v, nil, err
 	}
-	if _, err := s.understand(f, r.Consistency); err != nil {
+	if _, err := s.understand(f, consistency); err != nil {
 		return view{}, nil, within("consistency", err)
 	}
-	c, err := f.parseCursor(r.Cursor, hashRead(r))
+	c, err := f.parseCursor(text, request)
 	if err != nil {
 		return view{}, nil, fault(describe(err).Reason, "cursor", "%s", err)
 	}

@@ -16,11 +16,7 @@ import (
 
 // question resolves a valid check.
 func (m *model) question(o *tupelov1.Object, relation string, s *tupelov1.Subject) (rewrite.Question, error) {
-	typ, err := m.typeNamed("object.type", o.Type)
-	if err != nil {
-		return rewrite.Question{}, err
-	}
-	slot, err := m.slot("relation", typ, relation)
+	slot, err := m.slotNamed("object.type", o.Type, relation)
 	if err != nil {
 		return rewrite.Question{}, err
 	}
@@ -150,6 +146,15 @@ func (m *model) typeNamed(field, name string) (int32, error) {
 	}
 	return 0, fault(tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_TYPE, field,
 		"the schema defines no type %q%s", name, didYouMean(name, names))
+}
+
+// slotNamed resolves the relation or permission of a named type.
+func (m *model) slotNamed(typeField, typeName, relation string) (int32, error) {
+	typ, err := m.typeNamed(typeField, typeName)
+	if err != nil {
+		return 0, err
+	}
+	return m.slot("relation", typ, relation)
 }
 
 // slot returns the slot of a type's relation or permission.

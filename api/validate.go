@@ -36,6 +36,11 @@ func validateQuestion(o *tupelov1.Object, relation string, s *tupelov1.Subject) 
 	if err := validateName("relation", relation, false); err != nil {
 		return err
 	}
+	return validateAsker(s)
+}
+
+// validateAsker holds the subject of a question.
+func validateAsker(s *tupelov1.Subject) error {
 	if err := validateSubject(s); err != nil {
 		return within("subject", err)
 	}

@@ -2514,6 +2514,643 @@ func (x *TupleChange) GetTuple() *Tuple {
 	return nil
 }
 
+// ListObjectsRequest asks: which objects does subject have relation on?
+type ListObjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How fresh the list must be. It counts for the first page; all pages are of
+	// the first page's revision.
+	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// The type of the objects.
+	ObjectType string `protobuf:"bytes,2,opt,name=object_type,json=objectType,proto3" json:"object_type,omitempty"`
+	// The relation or permission, of that type.
+	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
+	// The subject: an object or a userset; "*" is INVALID_ARGUMENT.
+	Subject *Subject `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	// The most objects to list, or 0 for all of them.
+	Limit int32 `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The last cursor of the page before; empty for the first page. All but the
+	// limit must be as for the first page. OUT_OF_RANGE if the first page's
+	// revision is older than the history that is kept.
+	Cursor        string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectsRequest) Reset() {
+	*x = ListObjectsRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectsRequest) ProtoMessage() {}
+
+func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
+func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListObjectsRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ListObjectsRequest) GetObjectType() string {
+	if x != nil {
+		return x.ObjectType
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetSubject() *Subject {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+func (x *ListObjectsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListObjectsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// ListObjectsResponse is a part of a list of objects.
+type ListObjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The objects; there may be none in the last message.
+	Objects []*ListedObject `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	// Where to go on after the objects of this message.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Whether the list ends here. In the last message false means that there may
+	// be more, and that the limit was reached.
+	Complete bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	// The revision of the list, the same in every message.
+	Zookie        string `protobuf:"bytes,4,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectsResponse) Reset() {
+	*x = ListObjectsResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectsResponse) ProtoMessage() {}
+
+func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
+func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListObjectsResponse) GetObjects() []*ListedObject {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *ListObjectsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListObjectsResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *ListObjectsResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// ListedObject is an entry of a list of objects.
+type ListedObject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object's id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer of Check for the object: RESULT_YES or RESULT_CONDITIONAL.
+	Result        Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedObject) Reset() {
+	*x = ListedObject{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedObject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedObject) ProtoMessage() {}
+
+func (x *ListedObject) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedObject.ProtoReflect.Descriptor instead.
+func (*ListedObject) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListedObject) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListedObject) GetResult() Result {
+	if x != nil {
+		return x.Result
+	}
+	return Result_RESULT_UNSPECIFIED
+}
+
+// ListSubjectsRequest asks: which subjects have relation on object?
+type ListSubjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in ListObjectsRequest.
+	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// The object.
+	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// The relation or permission, of the object's type.
+	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
+	// The type of the subjects.
+	SubjectType string `protobuf:"bytes,4,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	// The relation of the subjects, if usersets are asked for; empty for objects.
+	SubjectRelation string `protobuf:"bytes,5,opt,name=subject_relation,json=subjectRelation,proto3" json:"subject_relation,omitempty"`
+	// The most subjects to list, or 0 for all of them.
+	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	// As in ListObjectsRequest.
+	Cursor        string `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubjectsRequest) Reset() {
+	*x = ListSubjectsRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubjectsRequest) ProtoMessage() {}
+
+func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
+func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListSubjectsRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ListSubjectsRequest) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ListSubjectsRequest) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetSubjectType() string {
+	if x != nil {
+		return x.SubjectType
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetSubjectRelation() string {
+	if x != nil {
+		return x.SubjectRelation
+	}
+	return ""
+}
+
+func (x *ListSubjectsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListSubjectsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+// ListSubjectsResponse is a part of a list of subjects.
+type ListSubjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subjects; there may be none in the last message.
+	Subjects []*ListedSubject `protobuf:"bytes,1,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// Where to go on after the subjects of this message.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Whether the list ends here, as in ListObjectsResponse.
+	Complete bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	// The revision of the list, the same in every message.
+	Zookie        string `protobuf:"bytes,4,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubjectsResponse) Reset() {
+	*x = ListSubjectsResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubjectsResponse) ProtoMessage() {}
+
+func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
+func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListSubjectsResponse) GetSubjects() []*ListedSubject {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *ListSubjectsResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ListSubjectsResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *ListSubjectsResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// ListedSubject is an entry of a list of subjects.
+type ListedSubject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subject's id. If subjects that are not listed are on the list's side,
+	// because everybody is, the first entry is "*" and stands for them.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer of Check for the subject. RESULT_NO is possible after "*" only,
+	// for a subject that "*" does not stand for.
+	Result        Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedSubject) Reset() {
+	*x = ListedSubject{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedSubject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedSubject) ProtoMessage() {}
+
+func (x *ListedSubject) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedSubject.ProtoReflect.Descriptor instead.
+func (*ListedSubject) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListedSubject) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ListedSubject) GetResult() Result {
+	if x != nil {
+		return x.Result
+	}
+	return Result_RESULT_UNSPECIFIED
+}
+
+// ListRelationsRequest asks: what does subject have on object?
+type ListRelationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How fresh the answer must be.
+	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// The object.
+	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// The subject: an object or a userset; "*" is INVALID_ARGUMENT.
+	Subject       *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRelationsRequest) Reset() {
+	*x = ListRelationsRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRelationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRelationsRequest) ProtoMessage() {}
+
+func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRelationsRequest.ProtoReflect.Descriptor instead.
+func (*ListRelationsRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListRelationsRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ListRelationsRequest) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ListRelationsRequest) GetSubject() *Subject {
+	if x != nil {
+		return x.Subject
+	}
+	return nil
+}
+
+// ListRelationsResponse answers a ListRelationsRequest.
+type ListRelationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The relations and permissions for which Check would not answer no, in the
+	// order of the schema's text.
+	Relations []*ListedRelation `protobuf:"bytes,1,rep,name=relations,proto3" json:"relations,omitempty"`
+	// The revision that the answer was computed at.
+	Zookie        string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRelationsResponse) Reset() {
+	*x = ListRelationsResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRelationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRelationsResponse) ProtoMessage() {}
+
+func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRelationsResponse.ProtoReflect.Descriptor instead.
+func (*ListRelationsResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListRelationsResponse) GetRelations() []*ListedRelation {
+	if x != nil {
+		return x.Relations
+	}
+	return nil
+}
+
+func (x *ListRelationsResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// ListedRelation is a relation or permission that a subject has on an object.
+type ListedRelation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it is a permission rather than a relation.
+	Permission bool `protobuf:"varint,2,opt,name=permission,proto3" json:"permission,omitempty"`
+	// The answer of Check: RESULT_YES or RESULT_CONDITIONAL.
+	Result        Result `protobuf:"varint,3,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListedRelation) Reset() {
+	*x = ListedRelation{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListedRelation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListedRelation) ProtoMessage() {}
+
+func (x *ListedRelation) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListedRelation.ProtoReflect.Descriptor instead.
+func (*ListedRelation) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListedRelation) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListedRelation) GetPermission() bool {
+	if x != nil {
+		return x.Permission
+	}
+	return false
+}
+
+func (x *ListedRelation) GetResult() Result {
+	if x != nil {
+		return x.Result
+	}
+	return Result_RESULT_UNSPECIFIED
+}
+
 var File_tupelo_v1_tupelo_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_tupelo_proto_rawDesc = "" +
@@ -2685,18 +3322,66 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OPERATION_TOUCHED\x10\x01\x12\x15\n" +
-	"\x11OPERATION_DELETED\x10\x02*W\n" +
+	"\x11OPERATION_DELETED\x10\x02\"\xe7\x01\n" +
+	"\x12ListObjectsRequest\x128\n" +
+	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12\x1f\n" +
+	"\vobject_type\x18\x02 \x01(\tR\n" +
+	"objectType\x12\x1a\n" +
+	"\brelation\x18\x03 \x01(\tR\brelation\x12,\n" +
+	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x12\x14\n" +
+	"\x05limit\x18\x05 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06cursor\x18\x06 \x01(\tR\x06cursor\"\x94\x01\n" +
+	"\x13ListObjectsResponse\x121\n" +
+	"\aobjects\x18\x01 \x03(\v2\x17.tupelo.v1.ListedObjectR\aobjects\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"I\n" +
+	"\fListedObject\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\"\x92\x02\n" +
+	"\x13ListSubjectsRequest\x128\n" +
+	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
+	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
+	"\brelation\x18\x03 \x01(\tR\brelation\x12!\n" +
+	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\x12)\n" +
+	"\x10subject_relation\x18\x05 \x01(\tR\x0fsubjectRelation\x12\x14\n" +
+	"\x05limit\x18\x06 \x01(\x05R\x05limit\x12\x16\n" +
+	"\x06cursor\x18\a \x01(\tR\x06cursor\"\x98\x01\n" +
+	"\x14ListSubjectsResponse\x124\n" +
+	"\bsubjects\x18\x01 \x03(\v2\x18.tupelo.v1.ListedSubjectR\bsubjects\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"J\n" +
+	"\rListedSubject\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\"\xa9\x01\n" +
+	"\x14ListRelationsRequest\x128\n" +
+	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
+	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12,\n" +
+	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"h\n" +
+	"\x15ListRelationsResponse\x127\n" +
+	"\trelations\x18\x01 \x03(\v2\x19.tupelo.v1.ListedRelationR\trelations\x12\x16\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"o\n" +
+	"\x0eListedRelation\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"permission\x18\x02 \x01(\bR\n" +
+	"permission\x12)\n" +
+	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result*W\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRESULT_NO\x10\x01\x12\x16\n" +
 	"\x12RESULT_CONDITIONAL\x10\x02\x12\x0e\n" +
 	"\n" +
-	"RESULT_YES\x10\x032\xf1\x04\n" +
+	"RESULT_YES\x10\x032\xe8\x06\n" +
 	"\x06Tupelo\x12:\n" +
 	"\x05Check\x12\x17.tupelo.v1.CheckRequest\x1a\x18.tupelo.v1.CheckResponse\x12I\n" +
 	"\n" +
 	"BatchCheck\x12\x1c.tupelo.v1.BatchCheckRequest\x1a\x1d.tupelo.v1.BatchCheckResponse\x12=\n" +
-	"\x06Expand\x12\x18.tupelo.v1.ExpandRequest\x1a\x19.tupelo.v1.ExpandResponse\x127\n" +
+	"\x06Expand\x12\x18.tupelo.v1.ExpandRequest\x1a\x19.tupelo.v1.ExpandResponse\x12N\n" +
+	"\vListObjects\x12\x1d.tupelo.v1.ListObjectsRequest\x1a\x1e.tupelo.v1.ListObjectsResponse0\x01\x12Q\n" +
+	"\fListSubjects\x12\x1e.tupelo.v1.ListSubjectsRequest\x1a\x1f.tupelo.v1.ListSubjectsResponse0\x01\x12R\n" +
+	"\rListRelations\x12\x1f.tupelo.v1.ListRelationsRequest\x1a .tupelo.v1.ListRelationsResponse\x127\n" +
 	"\x04Read\x12\x16.tupelo.v1.ReadRequest\x1a\x17.tupelo.v1.ReadResponse\x12:\n" +
 	"\x05Write\x12\x17.tupelo.v1.WriteRequest\x1a\x18.tupelo.v1.WriteResponse\x12U\n" +
 	"\x0eDeleteByFilter\x12 .tupelo.v1.DeleteByFilterRequest\x1a!.tupelo.v1.DeleteByFilterResponse\x12I\n" +
@@ -2718,7 +3403,7 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 }
 
 var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
 	(UsersetTree_Kind)(0),          // 1: tupelo.v1.UsersetTree.Kind
@@ -2757,17 +3442,26 @@ var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(*WatchFilter)(nil),            // 34: tupelo.v1.WatchFilter
 	(*WatchResponse)(nil),          // 35: tupelo.v1.WatchResponse
 	(*TupleChange)(nil),            // 36: tupelo.v1.TupleChange
-	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),        // 38: google.protobuf.Struct
-	(*status.Status)(nil),          // 39: google.rpc.Status
-	(*durationpb.Duration)(nil),    // 40: google.protobuf.Duration
+	(*ListObjectsRequest)(nil),     // 37: tupelo.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),    // 38: tupelo.v1.ListObjectsResponse
+	(*ListedObject)(nil),           // 39: tupelo.v1.ListedObject
+	(*ListSubjectsRequest)(nil),    // 40: tupelo.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),   // 41: tupelo.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),          // 42: tupelo.v1.ListedSubject
+	(*ListRelationsRequest)(nil),   // 43: tupelo.v1.ListRelationsRequest
+	(*ListRelationsResponse)(nil),  // 44: tupelo.v1.ListRelationsResponse
+	(*ListedRelation)(nil),         // 45: tupelo.v1.ListedRelation
+	(*timestamppb.Timestamp)(nil),  // 46: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 47: google.protobuf.Struct
+	(*status.Status)(nil),          // 48: google.rpc.Status
+	(*durationpb.Duration)(nil),    // 49: google.protobuf.Duration
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	6,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
 	7,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
 	9,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
-	37, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
-	38, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
+	46, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
 	11, // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
 	6,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
 	7,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
@@ -2778,7 +3472,7 @@ var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	7,  // 12: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
 	17, // 13: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
 	0,  // 14: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	39, // 15: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	48, // 15: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
 	11, // 16: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
 	6,  // 17: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
 	20, // 18: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
@@ -2796,41 +3490,60 @@ var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	10, // 30: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
 	23, // 31: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
 	24, // 32: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	38, // 33: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	47, // 33: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
 	10, // 34: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
 	24, // 35: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	38, // 36: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	47, // 36: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
 	11, // 37: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
 	34, // 38: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	40, // 39: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	37, // 40: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	49, // 39: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	46, // 40: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
 	36, // 41: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	38, // 42: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	47, // 42: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
 	5,  // 43: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
 	8,  // 44: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	12, // 45: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	14, // 46: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	18, // 47: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	21, // 48: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	25, // 49: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	27, // 50: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	29, // 51: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	31, // 52: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	33, // 53: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	13, // 54: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	16, // 55: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	19, // 56: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	22, // 57: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	26, // 58: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	28, // 59: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	30, // 60: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	32, // 61: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	35, // 62: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	54, // [54:63] is the sub-list for method output_type
-	45, // [45:54] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	11, // 45: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	7,  // 46: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
+	39, // 47: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
+	0,  // 48: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
+	11, // 49: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 50: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
+	42, // 51: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
+	0,  // 52: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
+	11, // 53: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 54: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
+	7,  // 55: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
+	45, // 56: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
+	0,  // 57: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
+	12, // 58: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	14, // 59: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	18, // 60: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	37, // 61: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
+	40, // 62: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
+	43, // 63: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
+	21, // 64: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	25, // 65: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	27, // 66: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	29, // 67: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	31, // 68: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	33, // 69: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	13, // 70: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	16, // 71: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	19, // 72: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	38, // 73: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
+	41, // 74: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
+	44, // 75: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
+	22, // 76: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	26, // 77: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	28, // 78: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	30, // 79: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	32, // 80: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	35, // 81: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	70, // [70:82] is the sub-list for method output_type
+	58, // [58:70] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -2851,7 +3564,7 @@ func file_tupelo_v1_tupelo_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   31,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

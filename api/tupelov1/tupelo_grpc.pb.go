@@ -50,6 +50,9 @@ const (
 	Tupelo_Check_FullMethodName          = "/tupelo.v1.Tupelo/Check"
 	Tupelo_BatchCheck_FullMethodName     = "/tupelo.v1.Tupelo/BatchCheck"
 	Tupelo_Expand_FullMethodName         = "/tupelo.v1.Tupelo/Expand"
+	Tupelo_ListObjects_FullMethodName    = "/tupelo.v1.Tupelo/ListObjects"
+	Tupelo_ListSubjects_FullMethodName   = "/tupelo.v1.Tupelo/ListSubjects"
+	Tupelo_ListRelations_FullMethodName  = "/tupelo.v1.Tupelo/ListRelations"
 	Tupelo_Read_FullMethodName           = "/tupelo.v1.Tupelo/Read"
 	Tupelo_Write_FullMethodName          = "/tupelo.v1.Tupelo/Write"
 	Tupelo_DeleteByFilter_FullMethodName = "/tupelo.v1.Tupelo/DeleteByFilter"
@@ -75,6 +78,22 @@ type TupeloClient interface {
 	// Expand shows why subjects have a relation or permission on an object: the
 	// tree of set operations with the stored subjects at its leaves (2.4.5).
 	Expand(ctx context.Context, in *ExpandRequest, opts ...grpc.CallOption) (*ExpandResponse, error)
+	// ListObjects lists the objects of a type that a subject has a relation or
+	// permission on: those for which Check would not answer no.
+	//
+	// Lists come as they are found, in an order that is the same for each page. A
+	// list that ends early, because of its limit, the connection or the deadline,
+	// goes on from the last cursor that was sent, at the same revision, on any
+	// replica, without gaps or repeats. It is whole only if its last message says
+	// that it is complete.
+	ListObjects(ctx context.Context, in *ListObjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListObjectsResponse], error)
+	// ListSubjects lists the subjects of a type that have a relation or permission
+	// on an object: those for which Check would not answer no. Lists are as those
+	// of ListObjects.
+	ListSubjects(ctx context.Context, in *ListSubjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSubjectsResponse], error)
+	// ListRelations lists what a subject has on an object, of all the relations
+	// and permissions of the object's type.
+	ListRelations(ctx context.Context, in *ListRelationsRequest, opts ...grpc.CallOption) (*ListRelationsResponse, error)
 	// Read lists the stored tuples that a filter selects (2.4.1), page by page.
 	// It looks at no permissions and follows no usersets.
 	//
@@ -141,6 +160,54 @@ func (c *tupeloClient) Expand(ctx context.Context, in *ExpandRequest, opts ...gr
 	return out, nil
 }
 
+func (c *tupeloClient) ListObjects(ctx context.Context, in *ListObjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListObjectsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[0], Tupelo_ListObjects_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListObjectsRequest, ListObjectsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ListObjectsClient = grpc.ServerStreamingClient[ListObjectsResponse]
+
+func (c *tupeloClient) ListSubjects(ctx context.Context, in *ListSubjectsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListSubjectsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[1], Tupelo_ListSubjects_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListSubjectsRequest, ListSubjectsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ListSubjectsClient = grpc.ServerStreamingClient[ListSubjectsResponse]
+
+func (c *tupeloClient) ListRelations(ctx context.Context, in *ListRelationsRequest, opts ...grpc.CallOption) (*ListRelationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRelationsResponse)
+	err := c.cc.Invoke(ctx, Tupelo_ListRelations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tupeloClient) Read(ctx context.Context, in *ReadRequest, opts ...grpc.CallOption) (*ReadResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReadResponse)
@@ -193,7 +260,7 @@ func (c *tupeloClient) WriteSchema(ctx context.Context, in *WriteSchemaRequest, 
 
 func (c *tupeloClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[0], Tupelo_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[2], Tupelo_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -227,6 +294,22 @@ type TupeloServer interface {
 	// Expand shows why subjects have a relation or permission on an object: the
 	// tree of set operations with the stored subjects at its leaves (2.4.5).
 	Expand(context.Context, *ExpandRequest) (*ExpandResponse, error)
+	// ListObjects lists the objects of a type that a subject has a relation or
+	// permission on: those for which Check would not answer no.
+	//
+	// Lists come as they are found, in an order that is the same for each page. A
+	// list that ends early, because of its limit, the connection or the deadline,
+	// goes on from the last cursor that was sent, at the same revision, on any
+	// replica, without gaps or repeats. It is whole only if its last message says
+	// that it is complete.
+	ListObjects(*ListObjectsRequest, grpc.ServerStreamingServer[ListObjectsResponse]) error
+	// ListSubjects lists the subjects of a type that have a relation or permission
+	// on an object: those for which Check would not answer no. Lists are as those
+	// of ListObjects.
+	ListSubjects(*ListSubjectsRequest, grpc.ServerStreamingServer[ListSubjectsResponse]) error
+	// ListRelations lists what a subject has on an object, of all the relations
+	// and permissions of the object's type.
+	ListRelations(context.Context, *ListRelationsRequest) (*ListRelationsResponse, error)
 	// Read lists the stored tuples that a filter selects (2.4.1), page by page.
 	// It looks at no permissions and follows no usersets.
 	//
@@ -271,6 +354,15 @@ func (UnimplementedTupeloServer) BatchCheck(context.Context, *BatchCheckRequest)
 }
 func (UnimplementedTupeloServer) Expand(context.Context, *ExpandRequest) (*ExpandResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Expand not implemented")
+}
+func (UnimplementedTupeloServer) ListObjects(*ListObjectsRequest, grpc.ServerStreamingServer[ListObjectsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListObjects not implemented")
+}
+func (UnimplementedTupeloServer) ListSubjects(*ListSubjectsRequest, grpc.ServerStreamingServer[ListSubjectsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListSubjects not implemented")
+}
+func (UnimplementedTupeloServer) ListRelations(context.Context, *ListRelationsRequest) (*ListRelationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRelations not implemented")
 }
 func (UnimplementedTupeloServer) Read(context.Context, *ReadRequest) (*ReadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Read not implemented")
@@ -361,6 +453,46 @@ func _Tupelo_Expand_Handler(srv interface{}, ctx context.Context, dec func(inter
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(TupeloServer).Expand(ctx, req.(*ExpandRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Tupelo_ListObjects_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListObjectsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupeloServer).ListObjects(m, &grpc.GenericServerStream[ListObjectsRequest, ListObjectsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ListObjectsServer = grpc.ServerStreamingServer[ListObjectsResponse]
+
+func _Tupelo_ListSubjects_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListSubjectsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupeloServer).ListSubjects(m, &grpc.GenericServerStream[ListSubjectsRequest, ListSubjectsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ListSubjectsServer = grpc.ServerStreamingServer[ListSubjectsResponse]
+
+func _Tupelo_ListRelations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRelationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TupeloServer).ListRelations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Tupelo_ListRelations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TupeloServer).ListRelations(ctx, req.(*ListRelationsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -486,6 +618,10 @@ var Tupelo_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Tupelo_Expand_Handler,
 		},
 		{
+			MethodName: "ListRelations",
+			Handler:    _Tupelo_ListRelations_Handler,
+		},
+		{
 			MethodName: "Read",
 			Handler:    _Tupelo_Read_Handler,
 		},
@@ -507,6 +643,16 @@ var Tupelo_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ListObjects",
+			Handler:       _Tupelo_ListObjects_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListSubjects",
+			Handler:       _Tupelo_ListSubjects_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Watch",
 			Handler:       _Tupelo_Watch_Handler,

@@ -38,3 +38,13 @@ type brokenStream struct {
 func (s brokenStream) Context() context.Context { return s.ctx }
 
 func (brokenStream) Send(*tupelov1.WatchResponse) error { return errTest }
+
+// brokenList is brokenStream for a list.
+type brokenList struct {
+	grpc.ServerStreamingServer[tupelov1.ListObjectsResponse]
+	ctx context.Context
+}
+
+func (s brokenList) Context() context.Context { return s.ctx }
+
+func (brokenList) Send(*tupelov1.ListObjectsResponse) error { return errTest }
