@@ -363,7 +363,10 @@ func (t *TypeRef) Kind() string {
 
 // String returns the type as the language spells it: int, or map<list<string>>.
 func (t *ParamType) String() string {
-	if len(t.Args) == 0 {
+	switch {
+	case t == nil: // only in a tree that was not parsed
+		return ""
+	case len(t.Args) == 0:
 		return t.Name
 	}
 	args := make([]string, len(t.Args))

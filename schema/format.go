@@ -84,7 +84,7 @@ func (f *formatter) body(head string, b *Body, comments []Comment) {
 	next := 0
 	for _, i := range b.Includes {
 		f.members(b.Members[next:max(next, min(i.At, len(b.Members)))])
-		next = min(i.At+i.Count, len(b.Members))
+		next = max(next, min(i.At+i.Count, len(b.Members)))
 		f.lead(i.Comments, indentText)
 		f.line(indentText, "..."+i.Name+behind(i.Behind, indentText))
 	}
