@@ -12,8 +12,8 @@ import (
 )
 
 // BatchCheck answers questions at the reader's revision, each as Check would,
-// and puts the answer to questions[i] into answers[i]. Questions of one subject
-// share what is found out on the way; a question asked twice is answered once.
+// and puts the answer to questions[i] into answers[i]. Questions of one subject,
+// instant and context share what is found out on the way; a question asked twice is answered once.
 //
 // An error of one question goes into its answer and leaves the others alone.
 // BatchCheck itself fails if the two lists differ in length, the context ends
@@ -34,10 +34,11 @@ func (e *Engine) BatchCheck(ctx context.Context, reader Reader, questions []Ques
 		if i > 0 {
 			previous := r.order[i-1]
 			if q.compare(&questions[previous]) == 0 {
-				answers[at] = Answer{Result: Result{Verdict: answers[previous].Verdict}, Err: answers[previous].Err}
+				answers[at] = answers[previous]
+				answers[at].Cost = Cost{}
 				continue
 			}
-			stale = stale || compareSubjects(&q.Subject, &questions[previous].Subject) != 0
+			stale = stale || q.compareAskers(&questions[previous]) != 0
 		}
 		answers[at] = Answer{Err: q.validate(e.program)}
 		if answers[at].Err != nil {
@@ -46,7 +47,7 @@ func (e *Engine) BatchCheck(ctx context.Context, reader Reader, questions []Ques
 		// Past the limit the memo is started again, so that a batch holds no
 		// more of it than two questions may.
 		if stale || len(r.goals.list) > e.limits.SubProblems {
-			r.begin(q.Subject)
+			r.begin(q.Subject, q.Given)
 		}
 		result, err := r.answer(q)
 		if err != nil && !ofOneQuestion(err) {
@@ -60,7 +61,7 @@ func (e *Engine) BatchCheck(ctx context.Context, reader Reader, questions []Ques
 
 // ofOneQuestion reports whether an error says nothing about other questions.
 func ofOneQuestion(err error) bool {
-	return errors.Is(err, ErrDepthExceeded) || errors.Is(err, ErrTooManySubProblems)
+	return errors.Is(err, ErrDepthExceeded) || errors.Is(err, ErrTooManySubProblems) || errors.Is(err, ErrCondition)
 }
 
 // sort orders the questions of a batch by subject, so that they share a memo,
@@ -75,15 +76,27 @@ func (r *run) sort(questions []Question) {
 	})
 }
 
-// compare orders questions by subject, slot and object; 0 is the same question.
+// compare orders questions by what they share a memo by, slot and object; 0 is
+// the same question.
 func (q *Question) compare(o *Question) int {
-	if c := compareSubjects(&q.Subject, &o.Subject); c != 0 {
+	if c := q.compareAskers(o); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(q.Slot, o.Slot); c != 0 {
 		return c
 	}
 	return bytes.Compare(q.ObjectID, o.ObjectID)
+}
+
+// compareAskers orders questions by subject and what is given; 0 is a shared memo.
+func (q *Question) compareAskers(o *Question) int {
+	if c := compareSubjects(&q.Subject, &o.Subject); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(q.NowNanos, o.NowNanos); c != 0 {
+		return c
+	}
+	return bytes.Compare(q.Context, o.Context)
 }
 
 func compareSubjects(a, b *tuple.Subject) int {

@@ -175,10 +175,9 @@ func (c *circuit) closure(u users, objections []bool, unknownIsTrue bool, spend 
 	return set, len(queue), nil
 }
 
-// undecidedUnknown returns an unknown gate on which an undefined gate depends
-// through undefined gates only; ok is false if there is none, and then the
-// gate is undefined whatever the unknown gates are.
-func (c *circuit) undecidedUnknown(from gate, m *model) (_ gate, ok bool) {
+// unknowns lists the unknown gates on which an undefined gate depends through
+// undefined gates only; if there are none, it is undefined whatever they are.
+func (c *circuit) unknowns(from gate, m *model) (found []gate) {
 	seen := make([]bool, len(c.gates))
 	queue := []gate{from}
 	for done := 0; done < len(queue); done++ {
@@ -186,11 +185,12 @@ func (c *circuit) undecidedUnknown(from gate, m *model) (_ gate, ok bool) {
 		if seen[g] || m.isTrue(g) || m.isFalse(g) {
 			continue
 		}
-		if c.gates[g].kind == unknown {
-			return g, true
-		}
 		seen[g] = true
+		if c.gates[g].kind == unknown {
+			found = append(found, g)
+			continue
+		}
 		queue = append(queue, c.of(g)...)
 	}
-	return 0, false
+	return found
 }

@@ -41,6 +41,16 @@
 //   - An arrow takes the object of each subject of its tupleset, also of one
 //     that is a userset, whose relation it ignores. Where that object's type
 //     lacks the target it contributes nothing.
+//   - An arrow over all takes every object of its tupleset, of which there must be
+//     one that has the target; objects whose type lacks it are no. Self is yes for
+//     the object itself.
+//   - A tuple counts if its caveat holds, with the values that the tuple fixes and,
+//     for others, those of the request, and before the instant at which it
+//     expires. Where the request leaves a caveat open, the logic is that of
+//     Kleene: the answer is conditional if it is neither yes nor no whatever the
+//     open caveats are, each taken for itself. It names the fields that these
+//     depend on. A caveat that fails is an error of the answers that depend on it,
+//     and of no others.
 //   - Circles contribute nothing. The truth of goals is the well-founded model
 //     of the graph (Van Gelder, Ross, Schlipf 1991). Where no circle goes
 //     through the second operand of an exclusion this is the least fixpoint: a
@@ -78,7 +88,9 @@
 //	R7  An operand is skipped only if it is known to be no for every subject of
 //	    the kind in question.
 //
-//	R8  A list has exactly the entries for which Check is not no, each once,
+//	R8  Nothing of an answer is kept for a request with another context or
+//	    instant.
+//	R9  A list has exactly the entries for which Check is not no, each once,
 //	    ascending by id; a part of it begins above any id and depends on nothing
 //	    but that. Where an entry cannot be decided the list fails and is not
 //	    short. Its memory grows with its sources, not with its entries.

@@ -75,14 +75,15 @@ func (l Limits) withDefaults() Limits {
 
 // Check answers one question at the reader's revision. The errors are those of
 // the question (ErrQuestion, ErrWildcardSubject), of the limits
-// (ErrDepthExceeded, ErrTooManySubProblems), of the context, and the reader's.
+// (ErrDepthExceeded, ErrTooManySubProblems), of tuples' conditions (ErrCondition),
+// of the context, and the reader's.
 func (e *Engine) Check(ctx context.Context, reader Reader, q Question) (Result, error) {
 	if err := q.validate(e.program); err != nil {
 		return Result{}, err
 	}
 	r := e.acquire(ctx, reader)
 	defer e.release(r)
-	r.begin(q.Subject)
+	r.begin(q.Subject, q.Given)
 	return r.answer(&q)
 }
 
@@ -95,7 +96,8 @@ func (e *Engine) acquire(ctx context.Context, reader Reader) *run {
 
 // release gives scratch back, unless a large request has made it large.
 func (e *Engine) release(r *run) {
-	r.ctx, r.reader, r.subject, r.wildcard = nil, nil, tuple.Subject{}, tuple.Subject{}
+	r.ctx, r.reader, r.subject, r.wildcard, r.given = nil, nil, tuple.Subject{}, tuple.Subject{}, Given{}
+	clear(r.contexts)
 	if cap(r.goals.list) <= keepGoals && cap(r.goals.ids) <= keepIDBytes && len(r.readings) <= keepReadings {
 		e.runs.Put(r)
 	}

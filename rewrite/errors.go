@@ -23,9 +23,13 @@ var (
 	// ErrAnswers says that BatchCheck was not given one answer to fill for
 	// each question.
 	ErrAnswers = errors.New("questions and answers differ in number")
+	// ErrCondition says that the answer depends on a tuple of which it cannot be
+	// known whether it counts: its caveat fails, or it expires and the question
+	// has no instant. Where the caveat fails, the error is a *CaveatError.
+	ErrCondition = errors.New("a condition has no value")
 	// ErrProgram says that a program holds an operator which this package does
-	// not know.
-	ErrProgram = errors.New("unknown operator in the program")
+	// not know, or lacks a caveat.
+	ErrProgram = errors.New("the program does not fit")
 	// ErrReader says that a Reader broke its contract.
 	ErrReader = errors.New("broken reader")
 )
@@ -47,6 +51,24 @@ func (e *DepthError) Error() string {
 
 // Unwrap returns ErrDepthExceeded.
 func (e *DepthError) Unwrap() error { return ErrDepthExceeded }
+
+// errNoInstant says why a question about a tuple that expires has no answer.
+var errNoInstant = fmt.Errorf("%w: a tuple expires, and the question says no instant", ErrCondition)
+
+// CaveatError says which caveat failed, and why: the context does not fit, or
+// the expression has no value or takes too long. Err is the caveat package's.
+type CaveatError struct {
+	Caveat string
+	Err    error
+}
+
+// Error says the caveat and why it failed.
+func (e *CaveatError) Error() string {
+	return fmt.Sprintf("%v: caveat %s: %v", ErrCondition, e.Caveat, e.Err)
+}
+
+// Unwrap returns ErrCondition and the cause.
+func (e *CaveatError) Unwrap() []error { return []error{ErrCondition, e.Err} }
 
 // WorkError says which limit on work a question met.
 type WorkError struct {

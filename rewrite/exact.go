@@ -9,11 +9,14 @@ import (
 )
 
 // exact answers a question that the search left undecided, because it met the
-// depth limit or an exclusion that depends on a goal in progress. It lays out
+// depth limit, a tuple that counts perhaps, or an exclusion that depends on a goal
+// in progress. It lays out
 // everything the question depends on as a circuit, nearest objects first, and
 // finds the circuit's well-founded model (R4).
 //
-// Sub-problems further away than the depth limit are unknown gates. Facts of
+// Sub-problems further away than the depth limit are unknown gates, and so are
+// the conditions of tuples that the request leaves open: an answer that is
+// neither true nor false because of these alone is conditional. Facts of
 // the memo stand for themselves, and what the model says becomes facts of the
 // memo (R2), so that a batch goes this way once for each knot in the data.
 //
@@ -42,41 +45,62 @@ type exact struct {
 	queue, next []int32
 	operands    []gate // of the gates being built, the innermost last
 	page        tuple.Page
+	open        map[gate]condition // the conditions that are unknown gates
 }
 
 // exact is the exact path for one goal.
-func (r *run) exact(root int32) (Verdict, error) {
+func (r *run) exact(root int32) (_ Verdict, missing []string, err error) {
 	r.cost.Exact = true
-	verdict, err := r.layOut(root, false)
+	verdict, missing, err := r.layOut(root, false)
 	if errors.Is(err, ErrDepthExceeded) {
 		return r.layOut(root, true)
 	}
-	return verdict, err
+	return verdict, missing, err
 }
 
 // layOut answers one goal by its circuit, in full or as far as is needed.
-func (r *run) layOut(root int32, full bool) (Verdict, error) {
+func (r *run) layOut(root int32, full bool) (_ Verdict, missing []string, err error) {
 	x := &exact{run: r, circuit: newCircuit(), full: full, present: -1}
 	top := x.meet(root, 0)
 	if err := x.goalsInOrder(); err != nil {
-		return No, err
+		return No, nil, err
 	}
 	m, err := x.circuit.solve(r.spend)
 	if err != nil {
-		return No, err
+		return No, nil, err
 	}
 	x.remember(m)
 	switch {
 	case m.isTrue(top):
-		return Yes, nil
+		return Yes, nil, nil
 	case m.isFalse(top):
-		return No, nil
+		return No, nil, nil
 	}
-	if far, ok := x.circuit.undecidedUnknown(top, m); ok {
-		return No, x.depthError(far)
+	return x.undecided(root, top, m)
+}
+
+// undecided answers a goal whose gate is neither true nor false, by the unknown
+// gates that it depends on: those beyond the depth limit and conditions without
+// a value are errors, others make it conditional, and without any it is a paradox.
+func (x *exact) undecided(root int32, top gate, m *model) (_ Verdict, missing []string, err error) {
+	verdict := No
+	for _, g := range x.circuit.unknowns(top, m) {
+		c, condition := x.open[g]
+		if !condition {
+			return No, nil, x.depthError(g)
+		}
+		if c.err != nil && err == nil {
+			err = c.err
+		}
+		verdict, missing = Conditional, depend(missing, c.missing)
 	}
-	r.goals.list[root].state = undefined
-	return No, nil
+	if err != nil {
+		return No, nil, err
+	}
+	if verdict == No {
+		x.run.goals.list[root].state = undefined
+	}
+	return verdict, missing, nil
 }
 
 // goalsInOrder defines the gates of all goals within the depth limit. Going
@@ -158,6 +182,9 @@ func (x *exact) node(n, g int32) (gate, error) {
 		}
 		return x.meet(r.goals.beside(g, node.Slot), x.present), r.spend(1)
 	case schema.TupleToUserset:
+		if node.All {
+			return x.everyArrow(node, g)
+		}
 		return x.arrow(node, g)
 	case schema.UnionOf:
 		return x.combine(node, g, anyGate, gateTrue, gateFalse)
@@ -166,6 +193,11 @@ func (x *exact) node(n, g int32) (gate, error) {
 	case schema.ExclusionOf:
 		return x.exclusion(node, g)
 	case schema.Nothing:
+		return gateFalse, nil
+	case schema.Self:
+		if r.isSelf(g) {
+			return gateTrue, nil
+		}
 		return gateFalse, nil
 	default:
 		return gateFalse, fmt.Errorf("%w: %d", ErrProgram, node.Op)
@@ -234,8 +266,9 @@ func (x *exact) this(g int32) (gate, error) {
 	r := x.run
 	slot := &r.engine.program.Slots[r.goals.list[g].slot]
 	start := len(x.operands)
-	found, err := r.storedDirectly(g, slot)
+	found, err := x.storedDirectly(g, slot)
 	if err != nil || found && !x.full {
+		x.operands = x.operands[:start]
 		return gateTrue, err
 	}
 	for i := range slot.Direct {
@@ -253,6 +286,46 @@ func (x *exact) this(g int32) (gate, error) {
 		return gateTrue, nil
 	}
 	return x.gateOf(start, anyGate, gateFalse), nil
+}
+
+// storedDirectly reports whether goal g's relation stores the subject by a tuple
+// that counts, and puts the conditions of those that count perhaps onto the stack
+// of operands.
+func (x *exact) storedDirectly(g int32, slot *schema.Slot) (found bool, err error) {
+	r := x.run
+	for i := range slot.Direct {
+		subject, ok := r.sought(&slot.Direct[i])
+		if !ok {
+			continue
+		}
+		c, err := r.stored(r.object(g), slot, subject)
+		if err != nil {
+			return false, err
+		}
+		switch c.value() {
+		case yes:
+			found = true
+		case undecided:
+			x.operands = append(x.operands, x.condition(c))
+		}
+	}
+	return found, nil
+}
+
+// condition makes the gate of a condition.
+func (x *exact) condition(c condition) gate {
+	switch c.value() {
+	case yes:
+		return gateTrue
+	case no:
+		return gateFalse
+	}
+	g := x.circuit.add()
+	if x.open == nil {
+		x.open = make(map[gate]condition)
+	}
+	x.open[g] = c
+	return g
 }
 
 func (x *exact) arrow(node *schema.Node, g int32) (gate, error) {
@@ -274,24 +347,52 @@ func (x *exact) arrow(node *schema.Node, g int32) (gate, error) {
 // follow puts the target slot's gates at the subjects of one kind that a
 // relation stores at goal g's object onto the stack of operands.
 func (x *exact) follow(g int32, relation *schema.Slot, kind tuple.Kind, target int32) error {
+	return x.each(g, relation, kind, func(id []byte, counts gate) {
+		value := x.meet(x.run.goals.at(target, id), x.present+1)
+		if value != gateFalse {
+			x.operands = append(x.operands, x.both(counts, value))
+		}
+	})
+}
+
+// each visits the subjects of one kind that a relation stores at goal g's object
+// by tuples that count or may.
+func (x *exact) each(g int32, relation *schema.Slot, kind tuple.Kind, visit func(id []byte, counts gate)) error {
 	r := x.run
 	var after []byte
 	for {
 		if err := r.tupleset(r.object(g), relation, kind, after, &x.page); err != nil {
 			return err
 		}
-		var last int32
 		for i := range x.page.Len() {
-			last = r.goals.at(target, x.page.ID(i))
-			if value := x.meet(last, x.present+1); value != gateFalse {
-				x.operands = append(x.operands, value)
+			c, err := r.condition(x.page.Traits(i))
+			if err != nil {
+				return err
+			}
+			if counts := x.condition(c); counts != gateFalse {
+				visit(x.page.ID(i), counts)
 			}
 		}
 		if err := r.spend(1 + x.page.Len()); err != nil || !x.page.More {
 			return err
 		}
-		after = r.goals.id(last)
+		after = append(after[:0], x.page.ID(x.page.Len()-1)...)
 	}
+}
+
+// both makes a gate that is true if two are.
+func (x *exact) both(a, b gate) gate {
+	switch {
+	case a == gateTrue:
+		return b
+	case b == gateTrue:
+		return a
+	case a == gateFalse || b == gateFalse:
+		return gateFalse
+	}
+	made := x.circuit.add()
+	x.circuit.define(made, allGate, a, b)
+	return made
 }
 
 // remember turns what the model says of goals into facts of the memo. A goal

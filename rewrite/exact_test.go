@@ -50,7 +50,7 @@ func TestTheSearchLeavesNothingBehind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.begin(subject)
+		r.begin(subject, Given{})
 		for slot := range w.Program.Slots {
 			_, _ = r.answer(&Question{Slot: int32(slot), ObjectID: []byte("o1"), Subject: subject})
 			if len(r.trail) != 0 || r.depth != 0 {
@@ -81,12 +81,13 @@ func denseWorld(t *testing.T, rng *rand.Rand, negation bool) *rewritetest.World 
 func answerByCircuit(e *Engine, w *rewritetest.World, q *Question, full bool) (Verdict, error) {
 	r := e.acquire(context.Background(), w.Tuples)
 	defer e.release(r)
-	r.begin(q.Subject)
+	r.begin(q.Subject, Given{})
 	r.cost, r.pauseAt, r.maxGoals = Cost{}, 0, e.limits.SubProblems
 	if !r.reaches(q.Slot) {
 		return No, nil
 	}
-	return r.layOut(r.goals.at(q.Slot, q.ObjectID), full)
+	verdict, _, err := r.layOut(r.goals.at(q.Slot, q.ObjectID), full)
+	return verdict, err
 }
 
 func usersetNamed(t *testing.T, text string) oracle.Userset {

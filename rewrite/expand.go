@@ -19,6 +19,9 @@ type ExpandOptions struct {
 	// MaxSubjects is how many stored subjects the tree may show in all, the
 	// objects that arrows follow among them; 0 means DefaultExpandSubjects.
 	MaxSubjects int
+	// NowNanos is the instant of the tree: what is expired then is left out. 0
+	// shows all, with the instants of their expiration.
+	NowNanos int64
 }
 
 // DefaultExpandSubjects is the default of ExpandOptions.MaxSubjects.
@@ -39,6 +42,7 @@ func (e *Engine) Expand(ctx context.Context, reader Reader, slot int32, objectID
 		ctx:    ctx,
 		reader: reader,
 		left:   options.MaxSubjects,
+		now:    options.NowNanos,
 		opened: make(map[opened]struct{}),
 	}
 	if x.left <= 0 {
@@ -53,6 +57,7 @@ type expansion struct {
 	ctx    context.Context // an expansion lives no longer than its call
 	reader Reader
 	left   int // subjects that may still be shown
+	now    int64
 	opened map[opened]struct{}
 }
 
@@ -65,14 +70,16 @@ type opened struct {
 type place struct {
 	slot   int32
 	id     []byte
-	levels int // of stored usersets to show from here
-	hops   int // objects away from the root
+	levels int          // of stored usersets to show from here
+	hops   int          // objects away from the root
+	traits tuple.Traits // of the tuple that led here
 }
 
 // userset opens a userset, unless it was opened before or is too far away.
 func (x *expansion) userset(at place) (*Tree, error) {
 	slot := &x.engine.program.Slots[at.slot]
-	t := &Tree{Kind: UsersetTree, Object: x.object(slot, at), Relation: tuple.RelationID(slot.Number)}
+	t := &Tree{Kind: UsersetTree, Object: x.object(slot, at), Relation: tuple.RelationID(slot.Number), Condition: at.traits}
+	at.traits = tuple.Traits{}
 	key := opened{at.slot, string(at.id)}
 	if _, ok := x.opened[key]; ok {
 		t.Cut = Repeated
@@ -113,6 +120,8 @@ func (x *expansion) node(n int32, at place) (*Tree, error) {
 		return x.operands(ExclusionTree, node, at)
 	case schema.Nothing:
 		return &Tree{Kind: NothingTree}, nil
+	case schema.Self:
+		return &Tree{Kind: SelfTree, Object: x.object(&x.engine.program.Slots[at.slot], at)}, nil
 	default:
 		return nil, fmt.Errorf("%w: %d", ErrProgram, node.Op)
 	}
@@ -136,17 +145,17 @@ func (x *expansion) this(at place) (*Tree, error) {
 	t := &Tree{Kind: ThisTree, Object: x.object(slot, at), Relation: tuple.RelationID(slot.Number)}
 	for _, direct := range slot.Direct {
 		kind := tuple.Kind{Type: tuple.TypeID(direct.SubjectType), Relation: tuple.RelationID(direct.SubjectRelation)}
-		ids, err := x.stored(t, kind)
+		found, err := x.stored(t, kind)
 		if err != nil {
 			return nil, err
 		}
 		open := direct.Slot >= 0 && at.levels > 1 && at.hops < x.engine.limits.Depth
-		for _, id := range ids {
+		for _, s := range found {
 			if !open {
-				t.Subjects = append(t.Subjects, tuple.Subject{Type: kind.Type, Relation: kind.Relation, ID: id})
+				t.show(tuple.Subject{Type: kind.Type, Relation: kind.Relation, ID: s.id}, s.traits)
 				continue
 			}
-			child, err := x.userset(place{direct.Slot, id, at.levels - 1, at.hops + 1})
+			child, err := x.userset(place{direct.Slot, s.id, at.levels - 1, at.hops + 1, s.traits})
 			if err != nil {
 				return nil, err
 			}
@@ -156,22 +165,34 @@ func (x *expansion) this(at place) (*Tree, error) {
 	return t, nil
 }
 
+// show adds a subject to a node.
+func (t *Tree) show(s tuple.Subject, traits tuple.Traits) {
+	t.Subjects = append(t.Subjects, s)
+	if t.Conditions == nil && traits.None() {
+		return
+	}
+	for len(t.Conditions) < len(t.Subjects) {
+		t.Conditions = append(t.Conditions, tuple.Traits{})
+	}
+	t.Conditions[len(t.Subjects)-1] = traits
+}
+
 // arrow opens the target at each object of the tupleset.
 func (x *expansion) arrow(node *schema.Node, at place) (*Tree, error) {
 	p := x.engine.program
 	tupleset := &p.Slots[node.Slot]
-	t := &Tree{Kind: ArrowTree, Object: x.object(tupleset, at), Relation: tuple.RelationID(tupleset.Number)}
+	t := &Tree{Kind: arrowKinds[node.All], Object: x.object(tupleset, at), Relation: tuple.RelationID(tupleset.Number)}
 	for i, target := range node.Arrows {
 		if i == 0 {
 			t.Target = usersetKind(p, &p.Slots[target.Slot])
 		}
 		kind := tuple.Kind{Type: tuple.TypeID(target.SubjectType), Relation: tuple.RelationID(target.SubjectRelation)}
-		ids, err := x.stored(t, kind)
+		found, err := x.stored(t, kind)
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range ids {
-			child, err := x.userset(place{target.Slot, id, at.levels, at.hops + 1})
+		for _, s := range found {
+			child, err := x.userset(place{target.Slot, s.id, at.levels, at.hops + 1, s.traits})
 			if err != nil {
 				return nil, err
 			}
@@ -180,6 +201,8 @@ func (x *expansion) arrow(node *schema.Node, at place) (*Tree, error) {
 	}
 	return t, nil
 }
+
+var arrowKinds = map[bool]TreeKind{false: ArrowTree, true: EveryArrowTree}
 
 // usersetKind is the kind of a subject that is a userset of slot s.
 func usersetKind(p *schema.Program, s *schema.Slot) tuple.Kind {
@@ -191,8 +214,7 @@ func usersetKind(p *schema.Program, s *schema.Slot) tuple.Kind {
 
 // stored reads the subjects of one kind that t's relation stores at t's
 // object, as many as may still be shown; t says so if there are more.
-func (x *expansion) stored(t *Tree, kind tuple.Kind) ([][]byte, error) {
-	var ids [][]byte
+func (x *expansion) stored(t *Tree, kind tuple.Kind) (found []storedSubject, err error) {
 	var after []byte
 	var page tuple.Page
 	for page.More = true; page.More; {
@@ -205,16 +227,27 @@ func (x *expansion) stored(t *Tree, kind tuple.Kind) ([][]byte, error) {
 			return nil, fmt.Errorf("reading subjects of %q: %w", t.Object.ID, err)
 		}
 		for i := range page.Len() {
+			traits := page.Traits(i)
+			if x.now != 0 && traits.ExpiresNanos != 0 && traits.ExpiresNanos <= x.now {
+				continue
+			}
 			if x.left == 0 {
 				t.Cut = Truncated
-				return ids, nil
+				return found, nil
 			}
 			x.left--
-			ids = append(ids, bytes.Clone(page.ID(i)))
+			traits.Context = bytes.Clone(traits.Context)
+			found = append(found, storedSubject{bytes.Clone(page.ID(i)), traits})
 		}
-		if len(ids) > 0 {
-			after = ids[len(ids)-1]
+		if page.Len() > 0 {
+			after = bytes.Clone(page.ID(page.Len() - 1))
 		}
 	}
-	return ids, nil
+	return found, nil
+}
+
+// storedSubject is a subject of a tuple, by its id.
+type storedSubject struct {
+	id     []byte
+	traits tuple.Traits
 }

@@ -63,12 +63,12 @@ func (l *list) full() bool {
 func (l *list) confirm(slot int32, objectID []byte) (Result, error) {
 	r := l.run
 	if len(r.goals.list) > min(maxMemo, r.engine.limits.SubProblems) {
-		r.begin(r.subject)
+		r.begin(r.subject, r.given)
 	}
 	result, err := r.answer(&Question{Slot: slot, ObjectID: objectID, Subject: r.subject})
 	l.cost.add(result.Cost)
 	if errors.Is(err, ErrTooManySubProblems) {
-		r.begin(r.subject) // the search stopped halfway
+		r.begin(r.subject, r.given) // the search stopped halfway
 	}
 	return result, err
 }

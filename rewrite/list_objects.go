@@ -14,6 +14,7 @@ type ObjectsQuestion struct {
 	Slot int32
 	// Subject is an object or a userset; a wildcard is refused.
 	Subject tuple.Subject
+	Given
 	Window
 }
 
@@ -46,7 +47,7 @@ func (e *Engine) ListObjects(ctx context.Context, reader Reader, q ObjectsQuesti
 	}
 	r := e.acquire(ctx, reader)
 	defer e.release(r)
-	r.begin(q.Subject)
+	r.begin(q.Subject, q.Given)
 	l := &objectList{list: newList(r, q.Window), routes: routes, subject: q.Subject}
 	l.read = l.readObjects
 	if r.reaches(q.Slot) {
@@ -91,7 +92,8 @@ func (l *objectList) walk() error {
 }
 
 // leave follows what stores the subject itself, or the wildcard that covers it,
-// and what a userset that is the subject contains: itself.
+// and what has the subject because of what it is: a userset contains itself, an
+// object is what the language calls self.
 func (l *objectList) leave() error {
 	r := l.run
 	for i := range l.routes.bySubject[l.subject.Kind()] {
@@ -106,10 +108,14 @@ func (l *objectList) leave() error {
 			}
 		}
 	}
-	if r.subjectSlot < 0 {
-		return nil
+	own := l.routes.bySelf[l.subject.Type]
+	if l.subject.Relation != tuple.Self {
+		own = nil
 	}
-	for _, at := range l.routes.same[r.subjectSlot] {
+	if r.subjectSlot >= 0 {
+		own = l.routes.same[r.subjectSlot]
+	}
+	for _, at := range own {
 		if at.slot == l.routes.target {
 			l.add(&strand{fixed: [][]byte{l.subject.ID}, way: at.way})
 		}
@@ -180,7 +186,7 @@ func (l *objectList) land(at landing, id []byte, way passage, hops int) error {
 	case place.way == perhaps:
 		result, err := l.confirm(at.slot, id)
 		switch {
-		case errors.Is(err, ErrDepthExceeded):
+		case errors.Is(err, ErrDepthExceeded), errors.Is(err, ErrCondition):
 		case err != nil:
 			return err
 		case result.Verdict == Yes:

@@ -17,6 +17,7 @@ type SubjectsQuestion struct {
 	ObjectID []byte
 	// Kind is the type of the subjects, and their relation if they are usersets.
 	Kind tuple.Kind
+	Given
 	// Window's Above may be the wildcard's id, as that of any other entry.
 	Window
 }
@@ -49,7 +50,7 @@ func (e *Engine) ListSubjects(ctx context.Context, reader Reader, q SubjectsQues
 	anyone.ID = nil
 	r := e.acquire(ctx, reader)
 	defer e.release(r)
-	r.begin(anyone)
+	r.begin(anyone, q.Given)
 	l := &subjectList{list: newList(r, q.Window), question: &q, anyone: anyone}
 	l.read = l.readSubjects
 	if err := l.walk(); err != nil {
@@ -72,6 +73,7 @@ type subjectList struct {
 	everything bool
 	wildcard   bool // one was met
 	queue      []int32
+	known      [certain + 1][][]byte // subjects that are members because of what they are
 	page       tuple.Page
 }
 
@@ -133,6 +135,9 @@ func (l *subjectList) node(n, g int32, way passage) error {
 		return l.meet(node.Slot, l.sources.goals.id(g), way, int(l.sources.places[g].hops))
 	case schema.TupleToUserset:
 		tupleset := &l.run.engine.program.Slots[node.Slot]
+		if node.All {
+			way = perhaps
+		}
 		for _, a := range node.Arrows {
 			kind := tuple.Kind{Type: tuple.TypeID(a.SubjectType), Relation: tuple.RelationID(a.SubjectRelation)}
 			if err := l.follow(g, tupleset, kind, a.Slot, way); err != nil {
@@ -149,6 +154,11 @@ func (l *subjectList) node(n, g int32, way passage) error {
 		}
 		return l.node(node.Cheap[0], g, perhaps)
 	case schema.Nothing:
+		return nil
+	case schema.Self:
+		if object := l.object(g); l.anyone.Kind() == (tuple.Kind{Type: object.Type, Relation: tuple.Self}) {
+			l.known[way] = append(l.known[way], object.ID)
+		}
 		return nil
 	default:
 		return fmt.Errorf("%w: %d", ErrProgram, node.Op)
@@ -227,12 +237,11 @@ func (l *subjectList) object(g int32) tuple.Object {
 // other ways, which contain themselves all the same.
 func (l *subjectList) gather() {
 	p := l.run.engine.program
-	var usersets [certain + 1][][]byte
 	for g := range l.sources.places {
 		at := &l.sources.goals.list[g]
 		slot, way := &p.Slots[at.slot], l.sources.places[g].way
 		if at.slot == l.run.subjectSlot {
-			usersets[way] = append(usersets[way], l.sources.goals.id(int32(g)))
+			l.known[way] = append(l.known[way], l.sources.goals.id(int32(g)))
 		}
 		stores := func(d schema.Direct) bool {
 			return d.Slot < 0 && d.SubjectType == uint16(l.anyone.Type) && d.SubjectRelation == uint16(l.anyone.Relation)
@@ -241,7 +250,7 @@ func (l *subjectList) gather() {
 			l.add(&strand{object: usersetKind(p, slot), subject: l.anyone.Kind(), id: l.sources.goals.id(int32(g)), way: way})
 		}
 	}
-	for way, ids := range usersets {
+	for way, ids := range l.known {
 		slices.SortFunc(ids, bytes.Compare)
 		l.add(&strand{fixed: ids, way: passage(way)})
 	}
@@ -290,7 +299,7 @@ func (l *subjectList) give(found func(FoundSubject) bool) (complete bool, err er
 		if way != certain {
 			subject := l.anyone
 			subject.ID = id
-			l.run.begin(subject)
+			l.run.begin(subject, l.question.Given)
 			if entry.Result, err = l.confirm(l.question.Slot, l.question.ObjectID); err != nil {
 				return false, fmt.Errorf("subject %q of the list: %w", id, err)
 			}

@@ -35,6 +35,7 @@ type Question struct {
 	ObjectID []byte
 	// Subject is an object or a userset; a wildcard is refused.
 	Subject tuple.Subject
+	Given
 }
 
 // validate refuses what cannot be asked of the program.
@@ -62,8 +63,7 @@ const (
 	// No says that the subject is not in the userset.
 	No Verdict = iota
 	// Conditional says that the subject is in the userset if a condition holds
-	// which the request did not bring enough context to decide. It comes with
-	// caveats; nothing in the language gives it yet.
+	// which the request did not bring enough context to decide.
 	Conditional
 	// Yes says that the subject is in the userset.
 	Yes
@@ -86,6 +86,10 @@ func (v Verdict) String() string {
 // Result is the answer to a question, with what it took.
 type Result struct {
 	Verdict Verdict
+	// Missing are the fields of the context that a conditional verdict depends
+	// on, sorted. A field that is named need not be enough, and values of some
+	// may make others unnecessary.
+	Missing []string
 	Cost    Cost
 }
 
@@ -99,6 +103,8 @@ type Cost struct {
 	Steps int
 	// Reads is the number of calls of the Reader.
 	Reads int
+	// Caveats is the number of caveats evaluated.
+	Caveats int
 	// Exact says that the search could not decide and the exact path answered.
 	Exact bool
 }

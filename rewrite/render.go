@@ -58,9 +58,14 @@ func (d *drawing) node(t *Tree, before, indent string) {
 func (d *drawing) label(t *Tree) string {
 	switch t.Kind {
 	case UsersetTree:
-		return d.subject(tuple.Subject{Type: t.Object.Type, Relation: t.Relation, ID: t.Object.ID}) + cutWords(t.Cut)
+		return d.subject(tuple.Subject{Type: t.Object.Type, Relation: t.Relation, ID: t.Object.ID}) +
+			d.traits(t.Condition) + cutWords(t.Cut)
 	case ThisTree:
 		return "this"
+	case SelfTree:
+		return "self: " + d.subject(tuple.Subject{Type: t.Object.Type, ID: t.Object.ID})
+	case EveryArrowTree:
+		return d.names.RelationName(t.Object.Type, t.Relation) + ".all(" + d.names.RelationName(t.Target.Type, t.Target.Relation) + ")"
 	case ArrowTree:
 		return d.names.RelationName(t.Object.Type, t.Relation) + "->" + d.names.RelationName(t.Target.Type, t.Target.Relation)
 	case UnionTree:
@@ -91,8 +96,12 @@ func (d *drawing) below(t *Tree) []line {
 		return d.below(t.Children[0])
 	}
 	var lines []line
-	for _, s := range t.Subjects {
-		lines = append(lines, line{words: d.subject(s)})
+	for i, s := range t.Subjects {
+		words := d.subject(s)
+		if i < len(t.Conditions) {
+			words += d.traits(t.Conditions[i])
+		}
+		lines = append(lines, line{words: words})
 	}
 	for i, child := range t.Children {
 		words := ""
@@ -101,7 +110,7 @@ func (d *drawing) below(t *Tree) []line {
 		}
 		lines = append(lines, line{child, words})
 	}
-	stores := t.Kind == ThisTree || t.Kind == ArrowTree
+	stores := t.Kind == ThisTree || t.Kind == ArrowTree || t.Kind == EveryArrowTree
 	switch {
 	case t.Cut == Truncated:
 		lines = append(lines, line{words: "... (more: the limit on subjects is reached)"})
@@ -117,4 +126,13 @@ func (d *drawing) subject(s tuple.Subject) string {
 		text += "#" + d.names.RelationName(s.Type, s.Relation)
 	}
 	return text
+}
+
+// traits spells what a tuple carries, as its text form does.
+func (d *drawing) traits(t tuple.Traits) string {
+	text := d.names.Named(tuple.Tuple{Traits: t}).String()
+	if at := strings.IndexByte(text, '['); at >= 0 {
+		return text[at:]
+	}
+	return ""
 }

@@ -28,6 +28,8 @@ type routes struct {
 	// bySource those of the members of a slot.
 	bySubject map[tuple.Kind][]link
 	bySource  map[int32][]link
+	// bySelf has the slots of a type that have the object itself as a subject.
+	bySelf map[tuple.TypeID][]landing
 	// same says for each slot on the way in which slots its members are at the
 	// same object, itself among them.
 	same map[int32][]landing
@@ -76,6 +78,7 @@ func newRoutes(p *schema.Program, target int32) *routes {
 		target:    target,
 		bySubject: make(map[tuple.Kind][]link),
 		bySource:  make(map[int32][]link),
+		bySelf:    make(map[tuple.TypeID][]landing),
 		same:      s.sameObject(),
 		err:       s.err,
 	}
@@ -138,7 +141,10 @@ func (s *survey) leaves(slot, n int32, way passage) {
 		s.leaves(slot, node.Cheap[0], perhaps)
 	case schema.ExclusionOf:
 		s.leaves(slot, node.Operands[0], perhaps)
-	case schema.This, schema.ComputedUserset, schema.TupleToUserset:
+	case schema.This, schema.ComputedUserset, schema.TupleToUserset, schema.Self:
+		if node.All {
+			way = perhaps
+		}
 		s.entries[slot] = append(s.entries[slot], entry{node, way})
 	case schema.Nothing:
 	default:
@@ -220,6 +226,11 @@ func (r *routes) enter(p *schema.Program, slot int32, e entry) {
 			if d.Slot >= 0 {
 				r.bySource[d.Slot] = r.add(r.bySource[d.Slot], kind, usersetKind(p, into), slot, e.way)
 			}
+		}
+	case schema.Self:
+		own := tuple.TypeID(p.Types[into.Type].Number)
+		for _, at := range r.same[slot] {
+			r.bySelf[own] = best(reach(r.bySelf[own], landing{at.slot, min(at.way, e.way)}))
 		}
 	case schema.TupleToUserset:
 		tupleset := &p.Slots[e.node.Slot]

@@ -18,6 +18,10 @@ type run struct {
 	ctx    context.Context
 	reader Reader
 
+	// What the request brought, and its context as each caveat takes it.
+	given    Given
+	contexts map[tuple.CaveatID]givenContext
+
 	// The subject asked about, and what follows from it.
 	subject     tuple.Subject
 	wildcard    tuple.Subject // the wildcard that covers it, if it is an object
@@ -46,8 +50,12 @@ const (
 )
 
 // begin forgets everything and turns to a subject.
-func (r *run) begin(subject tuple.Subject) {
+func (r *run) begin(subject tuple.Subject, given Given) {
 	p := r.engine.program
+	if !r.given.equal(&given) {
+		clear(r.contexts)
+	}
+	r.given = given
 	r.subject = subject
 	r.wildcard = tuple.Subject{}
 	r.subjectSlot = -1
@@ -74,34 +82,34 @@ func (r *run) answer(q *Question) (Result, error) {
 	before := len(r.goals.list)
 	r.maxGoals = before + r.engine.limits.SubProblems
 	r.pauseAt, r.forgotten = 0, 0
-	verdict, err := r.verdict(q)
+	verdict, missing, err := r.verdict(q)
 	r.cost.SubProblems = len(r.goals.list) - before
 	if err != nil {
 		return Result{Cost: r.cost}, err
 	}
-	return Result{Verdict: verdict, Cost: r.cost}, nil
+	return Result{Verdict: verdict, Missing: missing, Cost: r.cost}, nil
 }
 
 // verdict tries the search first and falls back to the exact path (R4).
-func (r *run) verdict(q *Question) (Verdict, error) {
+func (r *run) verdict(q *Question) (_ Verdict, missing []string, err error) {
 	if !r.reaches(q.Slot) {
-		return No, r.pause()
+		return No, nil, r.pause()
 	}
 	goal := r.goals.at(q.Slot, q.ObjectID)
 	if r.goals.list[goal].state == undefined {
-		return No, r.pause()
+		return No, nil, r.pause()
 	}
 	found, err := r.solve(goal, 0)
 	if err != nil {
-		return No, err
+		return No, nil, err
 	}
 	switch found.value {
 	case yes:
-		return Yes, nil
+		return Yes, nil, nil
 	case undecided:
 		return r.exact(goal)
 	default:
-		return No, nil
+		return No, nil, nil
 	}
 }
 
@@ -146,14 +154,44 @@ func (r *run) object(g int32) tuple.Object {
 	return tuple.Object{Type: tuple.TypeID(p.Types[slot.Type].Number), ID: r.goals.id(g)}
 }
 
-// stored reports whether a goal's relation stores a subject.
-func (r *run) stored(object tuple.Object, slot *schema.Slot, subject tuple.Subject) (bool, error) {
+// stored finds whether a goal's relation stores a subject, by a tuple that counts.
+func (r *run) stored(object tuple.Object, slot *schema.Slot, subject tuple.Subject) (condition, error) {
 	r.cost.Reads++
-	_, found, err := r.reader.Find(object, tuple.RelationID(slot.Number), subject)
-	if err != nil {
-		return false, r.readError(object, slot, err)
+	traits, found, err := r.reader.Find(object, tuple.RelationID(slot.Number), subject)
+	switch {
+	case err != nil:
+		return isAbsent, r.readError(object, slot, err)
+	case !found:
+		return isAbsent, nil
+	default:
+		return r.condition(traits)
 	}
-	return found, nil
+}
+
+// sought returns the subject that a relation would store if it stores the
+// question's subject by one of its kinds: the subject itself or the wildcard
+// that covers it. A wildcard covers objects, never usersets.
+func (r *run) sought(direct *schema.Direct) (_ tuple.Subject, ok bool) {
+	switch {
+	case direct.SubjectType != uint16(r.subject.Type):
+		return tuple.Subject{}, false
+	case direct.SubjectRelation == uint16(r.subject.Relation):
+		// A subject without an id stands for those of which no tuple speaks.
+		return r.subject, len(r.subject.ID) > 0
+	case direct.SubjectRelation == uint16(tuple.Wildcard):
+		return r.wildcard, r.subject.Relation == tuple.Self
+	default:
+		return tuple.Subject{}, false
+	}
+}
+
+// isSelf reports whether the subject is the object of a goal.
+func (r *run) isSelf(g int32) bool {
+	if r.subject.Relation != tuple.Self {
+		return false
+	}
+	object := r.object(g)
+	return object.Type == r.subject.Type && bytes.Equal(object.ID, r.subject.ID)
 }
 
 // tupleset reads a page of the subjects of one kind that a relation stores.
@@ -182,8 +220,9 @@ func (r *run) readError(object tuple.Object, slot *schema.Slot, err error) error
 // reading is what the search is reading at one distance from the question. It
 // returns to it after it has been deeper, so each distance has its own.
 type reading struct {
-	page  tuple.Page
-	goals []int32 // of the page, in its order
+	page   tuple.Page
+	goals  []int32 // of the page, in its order
+	counts []value // whether the page's tuples count
 }
 
 func (r *run) read(hops int) *reading {

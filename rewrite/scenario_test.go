@@ -5,7 +5,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,16 +57,18 @@ func checkQuestions(t *testing.T, scenario rewritetest.Scenario, w *rewritetest.
 		t.Fatal(err)
 	}
 	engine := rewrite.New(w.Program, rewrite.Limits{})
-	plain := oracle.New(w.Schema, w.Named)
 	questions := make([]rewrite.Question, len(expected))
 	for i, e := range expected {
 		questions[i] = ask(t, w, e.Userset, e.Subject)
+		questions[i].Given = rewrite.Given{Context: []byte(e.Context), NowNanos: e.NowNanos}
 		result, err := engine.Check(context.Background(), w.Tuples, questions[i])
-		if err != nil || result.Verdict.String() != e.Answer {
-			t.Errorf("%s@%s is %v, %v; want %s", e.Userset, e.Subject, result.Verdict, err, e.Answer)
+		if got := answerText(result); err != nil || got != e.Answer {
+			t.Errorf("%s@%s is %s, %v; want %s", e.Userset, e.Subject, got, err, e.Answer)
 		}
-		if got := plain.Check(named(t, e.Userset), named(t, e.Subject)); got != (e.Answer == "yes") {
-			t.Errorf("%s@%s is %t by the oracle; want %s", e.Userset, e.Subject, got, e.Answer)
+		u, s := named(t, e.Userset), named(t, e.Subject)
+		truth := oracle.Under(w.Schema, w.Named, plainly(t, questions[i].Given)).Answers(s, u.Object)[u]
+		if got := strings.Join(strings.Fields(spell(truth.Truth, truth.Missing)), " "); got != spellResult(result, nil) {
+			t.Errorf("%s@%s is %s by the oracle; want %s", e.Userset, e.Subject, got, e.Answer)
 		}
 		checkLists(t, engine, w, questions[i], e)
 	}
@@ -76,25 +77,50 @@ func checkQuestions(t *testing.T, scenario rewritetest.Scenario, w *rewritetest.
 		t.Fatal(err)
 	}
 	for i, e := range expected {
-		if answers[i].Err != nil || answers[i].Verdict.String() != e.Answer {
-			t.Errorf("%s@%s is %v, %v in a batch; want %s", e.Userset, e.Subject, answers[i].Verdict, answers[i].Err, e.Answer)
+		if got := answerText(answers[i].Result); answers[i].Err != nil || got != e.Answer {
+			t.Errorf("%s@%s is %s, %v in a batch; want %s", e.Userset, e.Subject, got, answers[i].Err, e.Answer)
 		}
 	}
+}
+
+// answerText spells an answer as scenarios do.
+func answerText(r rewrite.Result) string {
+	text := r.Verdict.String()
+	if len(r.Missing) > 0 {
+		text += ":" + strings.Join(r.Missing, ",")
+	}
+	return text
 }
 
 // checkLists looks for the answer to a question in both lists that it is in.
 func checkLists(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, q rewrite.Question, e rewritetest.Expectation) {
 	t.Helper()
-	objects, err := listObjects(t, engine, w.Tuples, rewrite.ObjectsQuestion{Slot: q.Slot, Subject: q.Subject})
-	if listed := slices.Contains(objects, string(q.ObjectID)); err != nil || listed != (e.Answer == "yes") {
+	answer, _, _ := strings.Cut(e.Answer, ":")
+	objects, err := listObjects(t, engine, w.Tuples, rewrite.ObjectsQuestion{Slot: q.Slot, Subject: q.Subject, Given: q.Given})
+	if got := listedAs(objects, string(q.ObjectID), "no"); err != nil || got != answer {
 		t.Errorf("the objects of %s@%s are %v, %v", e.Userset, e.Subject, objects, err)
 	}
-	subjects, err := listSubjects(t, engine, w.Tuples, rewrite.SubjectsQuestion{Slot: q.Slot, ObjectID: q.ObjectID, Kind: q.Subject.Kind()})
-	id := string(q.Subject.ID)
-	listed := slices.Contains(subjects, id) || slices.Contains(subjects, tuple.WildcardID) && !slices.Contains(subjects, id+" no")
-	if err != nil || listed != (e.Answer == "yes") {
+	subjects, err := listSubjects(t, engine, w.Tuples,
+		rewrite.SubjectsQuestion{Slot: q.Slot, ObjectID: q.ObjectID, Kind: q.Subject.Kind(), Given: q.Given})
+	others := listedAs(subjects, tuple.WildcardID, "no")
+	if got := listedAs(subjects, string(q.Subject.ID), others); err != nil || got != answer {
 		t.Errorf("the subjects of %s@%s are %v, %v", e.Userset, e.Subject, subjects, err)
 	}
+}
+
+// listedAs returns the verdict that a list gives an id, or the one for those
+// that are not in it.
+func listedAs(all entries, id, others string) string {
+	for _, e := range all {
+		switch listed, verdict, _ := strings.Cut(e, " "); {
+		case listed != id:
+		case verdict == "":
+			return "yes"
+		default:
+			return verdict
+		}
+	}
+	return others
 }
 
 // checkTree compares an expand section with the tree, or puts the tree into it.
@@ -137,6 +163,8 @@ func expandOptions(t *testing.T, args []string) (o rewrite.ExpandOptions, l rewr
 			o.MaxSubjects = n
 		case "hops":
 			l.Depth = n
+		case "now":
+			o.NowNanos = int64(n)
 		default:
 			t.Fatalf("unknown expand option %s", arg)
 		}

@@ -42,6 +42,14 @@ func (o outcome) or(operand outcome) outcome {
 	return outcome{no, min(o.low, operand.low)}
 }
 
+// orYes adds an operand of any value.
+func (o outcome) orYes(operand outcome) outcome {
+	if o.value == yes || operand.value == yes {
+		return isYes
+	}
+	return o.or(operand)
+}
+
 // solve finds the value of a goal, `hops` objects away from the question.
 func (r *run) solve(g int32, hops int) (outcome, error) {
 	r.cost.Steps++
@@ -94,6 +102,9 @@ func (r *run) node(n, g int32, hops int) (outcome, error) {
 		}
 		return r.solve(r.goals.beside(g, node.Slot), hops)
 	case schema.TupleToUserset:
+		if node.All {
+			return r.everyArrow(node, g, hops)
+		}
 		return r.arrow(node, g, hops)
 	case schema.UnionOf:
 		return r.union(node, g, hops)
@@ -102,6 +113,11 @@ func (r *run) node(n, g int32, hops int) (outcome, error) {
 	case schema.ExclusionOf:
 		return r.exclusion(node, g, hops)
 	case schema.Nothing:
+		return isNo, nil
+	case schema.Self:
+		if r.isSelf(g) {
+			return isYes, nil
+		}
 		return isNo, nil
 	default:
 		return isUnclear, fmt.Errorf("%w: %d", ErrProgram, node.Op)
@@ -161,13 +177,17 @@ func (r *run) exclusion(node *schema.Node, g int32, hops int) (outcome, error) {
 func (r *run) this(g int32, hops int) (outcome, error) {
 	goal := &r.goals.list[g]
 	slot := &r.engine.program.Slots[goal.slot]
+	sum := isNo
 	if !goal.looked {
-		if found, err := r.storedDirectly(g, slot); err != nil || found {
+		found, err := r.storedDirectly(g, slot)
+		if err != nil || found == yes {
 			return isYes, err
 		}
-		goal.looked = true
+		// A tuple that counts perhaps has to be met again by the exact path.
+		if goal.looked = found == no; !goal.looked {
+			sum = isUnclear
+		}
 	}
-	sum := isNo
 	for i := range slot.Direct {
 		direct := &slot.Direct[i]
 		if direct.Slot < 0 || !r.reaches(direct.Slot) {
@@ -184,32 +204,26 @@ func (r *run) this(g int32, hops int) (outcome, error) {
 }
 
 // storedDirectly looks for the subject and its wildcard among the stored
-// subjects of goal g. A wildcard covers objects, never usersets.
-func (r *run) storedDirectly(g int32, slot *schema.Slot) (bool, error) {
+// subjects of goal g.
+func (r *run) storedDirectly(g int32, slot *schema.Slot) (value, error) {
+	sum := no
 	for i := range slot.Direct {
-		direct := &slot.Direct[i]
-		if direct.SubjectType != uint16(r.subject.Type) {
+		subject, ok := r.sought(&slot.Direct[i])
+		if !ok {
 			continue
 		}
-		var subject tuple.Subject
-		switch direct.SubjectRelation {
-		case uint16(r.subject.Relation):
-			if subject = r.subject; len(subject.ID) == 0 {
-				continue // it stands for those of which no tuple speaks
-			}
-		case uint16(tuple.Wildcard):
-			if r.subject.Relation != tuple.Self {
-				continue
-			}
-			subject = r.wildcard
-		default:
-			continue
+		found, err := r.stored(r.object(g), slot, subject)
+		if err != nil {
+			return undecided, err
 		}
-		if found, err := r.stored(r.object(g), slot, subject); err != nil || found {
-			return found, err
+		switch found.value() {
+		case yes:
+			return yes, nil
+		case undecided:
+			sum = undecided
 		}
 	}
-	return false, nil
+	return sum, nil
 }
 
 // arrow is yes if the target is yes at any object of the tupleset. The paper
@@ -239,37 +253,72 @@ func (r *run) anyOf(g int32, relation *schema.Slot, kind tuple.Kind, target int3
 	sum := isNo
 	var after []byte
 	for {
-		if err := r.tupleset(r.object(g), relation, kind, after, &read.page); err != nil {
+		if err := r.page(read, g, relation, kind, after, target); err != nil {
 			return isUnclear, err
 		}
 		if found, err := r.glance(read, target, hops+1); err != nil || found {
 			return isYes, err
 		}
-		for _, next := range read.goals {
+		for i, next := range read.goals {
+			if read.counts[i] == no {
+				continue
+			}
 			found, err := r.solve(next, hops+1)
-			if err != nil || found.value == yes {
-				return found, err
+			if err != nil {
+				return isUnclear, err
+			}
+			if found.value == yes {
+				if found.value = read.counts[i]; found.value == yes {
+					return found, nil
+				}
 			}
 			sum = sum.or(found)
 		}
 		if !read.page.More {
 			return sum, nil
 		}
-		after = r.goals.id(read.goals[len(read.goals)-1]) // the page is about to be overwritten
+		after = r.lastOf(read, after)
 	}
 }
 
-// glance numbers the goals of a page, and looks whether one of them is yes at
-// first sight: known to be, or storing the subject. Where many teams are
-// stored, this finds the one that has the subject before the teams within the
-// others are gone through.
+// page reads subjects of one kind that a relation stores at goal g's object,
+// numbers the goals of a slot at them, and finds whether their tuples count.
+func (r *run) page(read *reading, g int32, relation *schema.Slot, kind tuple.Kind, after []byte, target int32) error {
+	if err := r.tupleset(r.object(g), relation, kind, after, &read.page); err != nil {
+		return err
+	}
+	read.goals, read.counts = read.goals[:0], read.counts[:0]
+	for i := range read.page.Len() {
+		c, err := r.condition(read.page.Traits(i))
+		if err != nil {
+			return err
+		}
+		read.counts = append(read.counts, c.value())
+		if target != noTarget {
+			read.goals = append(read.goals, r.goals.at(target, read.page.ID(i)))
+		}
+	}
+	return nil
+}
+
+// lastOf returns the last id of a page that is about to be overwritten.
+func (r *run) lastOf(read *reading, scratch []byte) []byte {
+	if n := len(read.goals); n > 0 {
+		return r.goals.id(read.goals[n-1])
+	}
+	return append(scratch[:0], read.page.ID(read.page.Len()-1)...)
+}
+
+// glance looks whether a goal of a page is yes at first sight: known to be, or
+// storing the subject. Where many teams are stored, this finds the one that has
+// the subject before the teams within the others are gone through.
 func (r *run) glance(read *reading, target int32, hops int) (bool, error) {
 	slot := &r.engine.program.Slots[target]
 	stores := r.engine.program.Nodes[slot.Root].Op == schema.This && hops <= r.engine.limits.Depth
-	read.goals = read.goals[:0]
-	for i := range read.page.Len() {
-		g := r.goals.at(target, read.page.ID(i))
-		read.goals = append(read.goals, g)
+	for i, g := range read.goals {
+		if read.counts[i] != yes {
+			continue
+		}
 		goal := &r.goals.list[g]
 		if goal.state == settledYes {
 			return true, nil
@@ -281,7 +330,8 @@ func (r *run) glance(read *reading, target int32, hops int) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if goal.looked = true; found {
+		goal.looked = found != undecided
+		if found == yes {
 			goal.state = settledYes
 			return true, nil
 		}

@@ -24,6 +24,11 @@ const (
 	ExclusionTree
 	// NothingTree is the empty set, the language's nil.
 	NothingTree
+	// EveryArrowTree is an ArrowTree which wants all of its children, and one at
+	// least.
+	EveryArrowTree
+	// SelfTree is the object itself, the language's self: Object.
+	SelfTree
 )
 
 // Cut says what a node of a Tree leaves out.
@@ -54,9 +59,14 @@ type Tree struct {
 	Relation tuple.RelationID
 	// Target names an ArrowTree's target, by the first type that has it.
 	Target tuple.Kind
-	// Subjects are ordered by kind and id.
-	Subjects []tuple.Subject
-	Children []*Tree
+	// Subjects are ordered by kind and id. Conditions has the traits of their
+	// tuples, one for each; it is nil if none has any.
+	Subjects   []tuple.Subject
+	Conditions []tuple.Traits
+	Children   []*Tree
+	// Condition is the traits of the tuple by which a UsersetTree stands under
+	// the relation or arrow that it stands under.
+	Condition tuple.Traits
 }
 
 // Truncated reports whether any node of the tree is.

@@ -15,6 +15,11 @@
 // alternating fixpoint of the well-founded semantics; a userset between the two
 // is undefined, and reads as not containing the subject.
 //
+// Whether a tuple counts is said by the test that asks ([Condition]). A tuple of
+// which that is open is left out of what holds at the least and taken into what
+// holds at the most; a userset between the two may contain the subject if it
+// depends on such a tuple, and missing.go says on which fields.
+//
 // Invariants:
 //
 //	O1  No code is shared with what it judges: only the syntax tree and the

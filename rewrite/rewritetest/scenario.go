@@ -2,6 +2,7 @@ package rewritetest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -14,8 +15,9 @@ import (
 //	definition document { relation viewer: user }
 //	== tuples
 //	document:plan#viewer@user:alice
-//	== questions
+//	== questions now=3 context={"flag":true}
 //	yes  document:plan#viewer@user:alice
+//	conditional:count,place  document:plan#viewer@user:bob
 //	== expand document:plan#viewer depth=2
 //	document:plan#viewer
 //	└── user:alice
@@ -95,10 +97,14 @@ func (s Scenario) World() (*World, error) {
 
 // Expectation is one line of a section of questions.
 type Expectation struct {
-	// Answer is the line's first word: yes or no.
+	// Answer is the line's first word: yes, no, or conditional with the fields
+	// that are missing.
 	Answer string
 	// Userset and Subject are the question, in their text forms.
 	Userset, Subject string
+	// NowNanos and Context are the section's now= and context=.
+	NowNanos int64
+	Context  string
 }
 
 // Expectations returns the questions of a scenario with their answers.
@@ -111,11 +117,33 @@ func (s Scenario) Expectations() ([]Expectation, error) {
 		for _, line := range section.Lines() {
 			answer, question, _ := strings.Cut(line, " ")
 			userset, subject, ok := strings.Cut(strings.TrimSpace(question), "@")
-			if !ok || answer != "yes" && answer != "no" {
-				return nil, fmt.Errorf("%q is not an answer, yes or no, and a question, userset@subject", line)
+			word, _, _ := strings.Cut(answer, ":")
+			if !ok || word != "yes" && word != "no" && word != "conditional" {
+				return nil, fmt.Errorf("%q is not an answer, yes, no or conditional:fields, and a question, userset@subject", line)
 			}
-			all = append(all, Expectation{answer, userset, subject})
+			e := Expectation{Answer: answer, Userset: userset, Subject: subject}
+			if err := section.given(&e); err != nil {
+				return nil, err
+			}
+			all = append(all, e)
 		}
 	}
 	return all, nil
+}
+
+// given reads the arguments of a section of questions.
+func (s Section) given(e *Expectation) (err error) {
+	for arg := range strings.FieldsSeq(s.Args) {
+		switch name, value, _ := strings.Cut(arg, "="); name {
+		case "now":
+			if e.NowNanos, err = strconv.ParseInt(value, 10, 64); err != nil {
+				return fmt.Errorf("now=%s: %w", value, err)
+			}
+		case "context":
+			e.Context = value
+		default:
+			return fmt.Errorf("unknown argument %s of questions", arg)
+		}
+	}
+	return nil
 }

@@ -113,12 +113,12 @@ func TestAWorldRefusesWhatItsSchemaDoesNotAllow(t *testing.T) {
 }
 
 func TestAScenarioIsWrittenAsItWasRead(t *testing.T) {
-	const text = "A story.\n\n== schema\ndefinition user {}\n== tuples\n// none\n== questions\nyes  a:b#c@d:e\n\n== expand a:b#c depth=2\na:b#c\n"
+	const text = "A story.\n\n== schema\ndefinition user {}\n== tuples\n// none\n== questions now=7 context={}\nyes  a:b#c@d:e\n\n== expand a:b#c depth=2\na:b#c\n"
 	s := ParseScenario(text)
 	if diff := cmp.Diff(text, s.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	want := []Expectation{{"yes", "a:b#c", "d:e"}}
+	want := []Expectation{{Answer: "yes", Userset: "a:b#c", Subject: "d:e", NowNanos: 7, Context: "{}"}}
 	got, err := s.Expectations()
 	if err != nil {
 		t.Fatal(err)

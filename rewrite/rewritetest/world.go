@@ -2,6 +2,7 @@ package rewritetest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -29,6 +30,12 @@ func New(s *schema.Schema) (*World, error) {
 		var err error
 		if names, _, err = names.Intern(d.Name, members); err != nil {
 			return nil, fmt.Errorf("naming %s: %w", d.Name, err)
+		}
+	}
+	for _, c := range s.Caveats {
+		var err error
+		if names, _, err = names.InternCaveat(c.Name); err != nil {
+			return nil, fmt.Errorf("naming caveat %s: %w", c.Name, err)
 		}
 	}
 	program, err := schema.Compile(s, numbering{names})
@@ -67,8 +74,10 @@ func (w *World) Add(named tuple.Named) error {
 		return fmt.Errorf("%s: the schema lacks one of its names", named)
 	}
 	slot, _ := w.Program.SlotByNumber(uint16(t.Object.Type), uint16(t.Relation))
+	traits := schema.Traits{Caveat: uint16(t.Traits.Caveat), Expiration: t.Traits.ExpiresNanos != 0}
 	for _, direct := range w.Program.Slots[slot].Direct {
-		if direct.SubjectType == uint16(t.Subject.Type) && direct.SubjectRelation == uint16(t.Subject.Relation) {
+		same := direct.SubjectType == uint16(t.Subject.Type) && direct.SubjectRelation == uint16(t.Subject.Relation)
+		if same && slices.Contains(direct.Traits, traits) {
 			if w.Tuples.Add(t) {
 				w.Named = append(w.Named, named)
 			}

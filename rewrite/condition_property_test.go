@@ -1,0 +1,407 @@
+package rewrite_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/tupelodb/tupelo/rewrite"
+	"github.com/tupelodb/tupelo/rewrite/oracle"
+	"github.com/tupelodb/tupelo/rewrite/rewritetest"
+	"github.com/tupelodb/tupelo/schema"
+	"github.com/tupelodb/tupelo/schema/schematest"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// conditionalWorld makes the n-th world of the seed in which tuples have caveats
+// and expire, arrows go over all objects, and self is a subject.
+func conditionalWorld(t *testing.T, n uint64) (*rewritetest.World, *rand.Rand, int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(*seed, n))
+	negation := rng.IntN(2) == 0
+	random := schematest.Random(rng, schematest.Options{
+		NegativeRecursion: negation, Caveats: true, Expiration: true, ArrowFunctions: true, Self: true,
+	})
+	s := random
+	objects := 1 + rng.IntN(3)
+	tuples := 10 + rng.IntN(60*objects)
+	switch n % 3 {
+	case 1:
+		s, objects = gates(t, negation), 3+rng.IntN(4)
+		tuples = 2*objects + rng.IntN(6*objects)
+	case 2:
+		s, objects = mesh(t, rng, negation), 2+rng.IntN(2)
+		tuples = 5 + rng.IntN(10*objects)
+	}
+	if s != random {
+		s.Uses, s.Caveats = random.Uses, random.Caveats
+		addTraits(rng, s)
+	}
+	w, err := rewritetest.New(s)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, schema.Format(s))
+	}
+	if err := w.Fill(rng, objects, tuples); err != nil {
+		t.Fatal(err)
+	}
+	return w, rng, objects
+}
+
+// addTraits puts a caveat or expiration to some kinds of tuples, makes some
+// arrows ask for all, and some permissions have self.
+func addTraits(rng *rand.Rand, s *schema.Schema) {
+	for _, d := range s.Definitions {
+		for _, m := range d.Members {
+			switch m := m.(type) {
+			case *schema.Relation:
+				for _, t := range slices.Clone(m.Types) {
+					other := *t
+					if rng.IntN(3) > 0 {
+						other.Caveat = s.Caveats[rng.IntN(len(s.Caveats))].Name
+					}
+					other.Expiration = rng.IntN(4) == 0
+					switch {
+					case rng.IntN(2) == 0:
+						*t = other
+					case other.Caveat != "" || other.Expiration:
+						m.Types = append(m.Types, &other)
+					}
+				}
+			case *schema.Permission:
+				for leaf := range schema.Leaves(m.Expr) {
+					if arrow, ok := leaf.(*schema.Arrow); ok && rng.IntN(3) == 0 {
+						arrow.Form = schema.ArrowAll
+					}
+				}
+				if rng.IntN(6) == 0 {
+					m.Expr = &schema.Binary{Op: schema.Union, Left: m.Expr, Right: &schema.Itself{}}
+				}
+			}
+		}
+	}
+}
+
+// values are the fields of a context; a nil field has no value.
+type values struct {
+	count        *int
+	flag         *bool
+	place        *string
+	wrongCount   bool
+	Count        json.RawMessage `json:"count"`
+	Flag         *bool           `json:"flag"`
+	Place        *string         `json:"place"`
+	NotAnyOfOurs any             `json:"zzz"`
+}
+
+func readValues(t *testing.T, text string) (v values) {
+	t.Helper()
+	if text == "" {
+		return v
+	}
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.Count != nil {
+		v.wrongCount = json.Unmarshal(v.Count, &v.count) != nil
+	}
+	v.flag, v.place = v.Flag, v.Place
+	return v
+}
+
+// open is a truth with the fields it depends on.
+type open struct {
+	truth   oracle.Truth
+	missing []string
+}
+
+func known(yes bool) open {
+	if yes {
+		return open{truth: oracle.Yes}
+	}
+	return open{truth: oracle.No}
+}
+
+func (a open) both(b open) open {
+	both := open{truth: min(a.truth, b.truth)}
+	if both.truth == oracle.Perhaps {
+		both.missing = append(slices.Clone(a.missing), b.missing...)
+	}
+	return both
+}
+
+func (a open) not() open { return open{oracle.Yes - a.truth, a.missing} }
+
+func (a open) either(b open) open { return a.not().both(b.not()).not() }
+
+// of asks something of a field that may have no value.
+func of[T any](name string, value *T, holds func(T) bool) open {
+	if value == nil {
+		return open{oracle.Perhaps, []string{name}}
+	}
+	return known(holds(*value))
+}
+
+// unknowable stands among the missing fields for a condition without a value.
+const unknowable = "!"
+
+// plainly says by the definitions of schematest's caveats whether a tuple counts.
+func plainly(t *testing.T, given rewrite.Given) oracle.Condition {
+	request := readValues(t, string(given.Context))
+	return func(tp tuple.Named) (oracle.Truth, []string) {
+		switch {
+		case tp.ExpiresNanos != 0 && given.NowNanos == 0:
+			return oracle.Perhaps, []string{unknowable}
+		case tp.ExpiresNanos != 0 && tp.ExpiresNanos <= given.NowNanos:
+			return oracle.No, nil
+		case tp.Caveat == "":
+			return oracle.Yes, nil
+		}
+		fixed := readValues(t, tp.Context)
+		wrong := request.wrongCount && tp.Caveat != "flagged" && tp.Caveat != "unflagged"
+		if wrong {
+			return oracle.Perhaps, []string{unknowable}
+		}
+		count, flag, place := cmp.Or(fixed.count, request.count), cmp.Or(fixed.flag, request.flag), cmp.Or(fixed.place, request.place)
+		flagged := of("flag", flag, func(f bool) bool { return f })
+		here := of("place", place, func(p string) bool { return p == "here" })
+		var result open
+		switch tp.Caveat {
+		case "small":
+			result = of("count", count, func(c int) bool { return c < 3 })
+		case "flagged":
+			result = flagged
+		case "unflagged":
+			result = flagged.not()
+		case "gitclub/nearby":
+			result = of("count", count, func(c int) bool { return c > 1 }).both(here)
+		case "any_of":
+			result = flagged.either(of("count", count, func(c int) bool { return c == 2 })).either(here)
+		default:
+			t.Fatalf("no rule for caveat %s", tp.Caveat)
+		}
+		return result.truth, result.missing
+	}
+}
+
+// given makes a random request, seldom one that is wrong.
+func given(rng *rand.Rand, s *schema.Schema) rewrite.Given {
+	var params []*schema.Param
+	for i := range schematest.CaveatParams {
+		params = append(params, &schematest.CaveatParams[i])
+	}
+	g := rewrite.Given{NowNanos: int64(1 + rng.IntN(rewritetest.LastInstant+1))}
+	if text := rewritetest.Context(rng, params); text != "" && rng.IntN(3) > 0 {
+		g.Context = []byte(text)
+	}
+	switch rng.IntN(12) {
+	case 0:
+		g.NowNanos = 0
+	case 1:
+		g.Context = []byte(`{"count":"many","zzz":1}`)
+	}
+	return g
+}
+
+// spell is an answer as the tests compare it.
+func spell(truth oracle.Truth, missing []string) string {
+	switch {
+	case truth == oracle.Perhaps && slices.Contains(missing, unknowable):
+		return "error"
+	case truth == oracle.Perhaps:
+		return "conditional " + strings.Join(missing, " ")
+	case truth == oracle.Yes:
+		return "yes"
+	default:
+		return "no"
+	}
+}
+
+func spellResult(r rewrite.Result, err error) string {
+	switch {
+	case errors.Is(err, rewrite.ErrCondition):
+		return "error"
+	case err != nil:
+		return err.Error()
+	case r.Verdict == rewrite.Conditional:
+		return "conditional " + strings.Join(r.Missing, " ")
+	default:
+		return r.Verdict.String()
+	}
+}
+
+// conditioned is what a world's oracle says under a request.
+type conditioned struct {
+	rewrite.Given
+	plain *oracle.Oracle
+	also  []oracle.Object
+	known map[oracle.Userset]map[oracle.Userset]oracle.Answer
+}
+
+func (c *conditioned) spell(u, subject oracle.Userset) string {
+	if c.known[subject] == nil {
+		c.known[subject] = c.plain.Answers(subject, c.also...)
+	}
+	answer := c.known[subject][u]
+	return spell(answer.Truth, answer.Missing)
+}
+
+// TestConditionsAgreeWithTheOracle asks random worlds with caveats, expirations,
+// .all and self under random partial contexts and instants: checks, batches and
+// both lists.
+func TestConditionsAgreeWithTheOracle(t *testing.T) {
+	enough, asked := 100_000, 0
+	switch {
+	case *long:
+		enough *= 50
+	case raceDetector:
+		enough /= 4
+	}
+	tally := make(map[string]int)
+	for n := uint64(1); asked < enough && !t.Failed(); n++ {
+		if *only != 0 {
+			n, asked = *only, enough
+		}
+		w, rng, objects := conditionalWorld(t, n)
+		engine := rewrite.New(w.Program, rewrite.Limits{Depth: 1000})
+		all := usersets(w, objects)
+		who := subjects(w, rng, objects)
+		var questions []rewrite.Question
+		var want []string
+		for range 2 {
+			c := conditioned{Given: given(rng, w.Schema), known: make(map[oracle.Userset]map[oracle.Userset]oracle.Answer)}
+			c.plain = oracle.Under(w.Schema, w.Named, plainly(t, c.Given))
+			for _, u := range all {
+				c.also = append(c.also, u.Object)
+			}
+			for _, s := range who {
+				for _, u := range all {
+					q := ask(t, w, u.String(), s.String())
+					q.Given = c.Given
+					questions = append(questions, q)
+					truth := c.spell(u, s)
+					want = append(want, truth)
+					word, _, _ := strings.Cut(truth, " ")
+					tally[word]++
+					if got := spellResult(engine.Check(context.Background(), w.Tuples, q)); got != truth {
+						t.Fatalf("world %d: %v@%v with %s at %d is %s; want %s\n%s\n%s", n, u, s, c.Context, c.NowNanos, got, truth, schema.Format(w.Schema), listed(w.Named))
+					}
+				}
+				compareObjects(t, engine, w, &c, s, all)
+			}
+			compareSubjects(t, engine, w, &c, rng, all, objects)
+		}
+		compareAnswers(t, engine, w, questions, want)
+		asked += 2 * len(questions)
+		if t.Failed() {
+			t.Logf("again with: go test -run '%s' -seed %d -world %d\n%s\n%s", t.Name(), *seed, n, schema.Format(w.Schema), listed(w.Named))
+		}
+	}
+	t.Logf("%v", tally)
+	for word, least := range map[string]int{"yes": 3000, "no": 3000, "conditional": 400, "error": 150} {
+		if *only == 0 && !raceDetector && tally[word] < least {
+			t.Errorf("only %d answers are %s", tally[word], word)
+		}
+	}
+}
+
+func compareAnswers(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, questions []rewrite.Question, want []string) {
+	t.Helper()
+	answers := make([]rewrite.Answer, len(questions))
+	if err := engine.BatchCheck(context.Background(), w.Tuples, questions, answers); err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range answers {
+		if got := spellResult(a.Result, a.Err); got != want[i] {
+			t.Errorf("question %d is %s in a batch; want %s", i, got, want[i])
+			return
+		}
+	}
+}
+
+// compareObjects lists the objects of a subject for every slot.
+func compareObjects(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, c *conditioned, s oracle.Userset, all []oracle.Userset) {
+	t.Helper()
+	for slot := range int32(len(w.Program.Slots)) {
+		name, typeName := w.Program.Slots[slot].Name, w.Program.Types[w.Program.Slots[slot].Type].Name
+		var want []string
+		broken := false
+		for _, u := range all {
+			if u.Type != typeName || u.Relation != name {
+				continue
+			}
+			switch truth := c.spell(u, s); truth {
+			case "no":
+			case "error":
+				broken = true
+			default:
+				want = append(want, u.ID+" "+truth)
+			}
+		}
+		q := rewrite.ObjectsQuestion{Slot: slot, Subject: subject(t, w, s.String()), Given: c.Given}
+		var got []string
+		_, err := engine.ListObjects(context.Background(), w.Tuples, q, func(o rewrite.FoundObject) bool {
+			got = append(got, string(o.ID)+" "+spellResult(o.Result, nil))
+			return true
+		})
+		compareList(t, name+" of "+s.String(), broken, err, want, got)
+	}
+}
+
+// compareSubjects lists the subjects of some usersets.
+func compareSubjects(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, c *conditioned, rng *rand.Rand, all []oracle.Userset, objects int) {
+	t.Helper()
+	for range 5 {
+		u, kind := all[rng.IntN(len(all))], all[rng.IntN(len(all))]
+		if rng.IntN(2) == 0 {
+			kind.Relation = ""
+		}
+		kind.ID = nobody
+		others := "no"
+		if kind.Relation == "" {
+			others = c.spell(u, kind)
+		}
+		q := subjectsOf(t, w, u.String(), kind.String())
+		q.Given = c.Given
+		got := make(map[string]string)
+		_, err := engine.ListSubjects(context.Background(), w.Tuples, q, func(s rewrite.FoundSubject) bool {
+			got[string(s.ID)] = spellResult(s.Result, nil)
+			return true
+		})
+		broken := others == "error"
+		var want, listed []string
+		if others != "no" {
+			want = append(want, tuple.WildcardID+" "+others)
+			listed = append(listed, tuple.WildcardID+" "+got[tuple.WildcardID])
+		}
+		for i := range objects + 1 {
+			kind.ID = rewritetest.ObjectID(i)
+			truth, found := c.spell(u, kind), got[kind.ID]
+			broken = broken || truth == "error"
+			if found == "" {
+				found = others // the wildcard covers it
+			}
+			want, listed = append(want, kind.ID+" "+truth), append(listed, kind.ID+" "+found)
+		}
+		compareList(t, "subjects of "+u.String()+" like "+kind.String(), broken, err, want, listed)
+	}
+}
+
+func compareList(t *testing.T, what string, broken bool, err error, want, got []string) {
+	t.Helper()
+	switch {
+	case broken && errors.Is(err, rewrite.ErrCondition):
+	case broken || err != nil:
+		t.Errorf("%s: %v; want an error: %t", what, err, broken)
+	default:
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+}
