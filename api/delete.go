@@ -23,7 +23,7 @@ func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterR
 	if err := validateDelete(r); err != nil {
 		return nil, err
 	}
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}
