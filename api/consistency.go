@@ -35,7 +35,7 @@ func (s *Server) open(ctx context.Context, c *tupelov1.Consistency) (view, error
 
 // openSnapshot is open for requests that do not need the schema.
 func (s *Server) openSnapshot(ctx context.Context, c *tupelov1.Consistency) (*store.Snapshot, string, error) {
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -177,6 +177,22 @@ func (s *Server) bounded(ctx context.Context, wait func(context.Context) error) 
 		Message: fmt.Sprintf("the revision asked for was not reached within %s", s.waitLimit.Round(time.Millisecond)),
 		cause:   err,
 	}
+}
+
+// identify returns the cluster's fingerprint. A call that comes while the
+// cluster gets its first leader waits for it, as other calls wait for a leader.
+func (s *Server) identify(ctx context.Context) (fingerprint, error) {
+	if f, err := s.identity(); err == nil {
+		return f, nil
+	}
+	index, err := s.readIndex(ctx)
+	if err != nil {
+		return fingerprint{}, err
+	}
+	if err := s.await(ctx, index); err != nil {
+		return fingerprint{}, err
+	}
+	return s.identity()
 }
 
 // identity returns the cluster's fingerprint. There is none until the first

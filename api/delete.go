@@ -27,7 +27,7 @@ func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterR
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (m *model) kind(typeName, relation string) (tuple.Kind, error) {
 
 // openList opens the view of a list's page, and says which id it goes on above.
 func (s *Server) openList(ctx context.Context, c *tupelov1.Consistency, text string, request requestHash) (*listed, view, []byte, error) {
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, view{}, nil, err
 	}

@@ -20,7 +20,7 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if err := validateFilter(r.Filter); err != nil {
 		return nil, within("filter", err)
 	}
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // ReadSchema returns the schema.
 func (s *Server) ReadSchema(ctx context.Context, r *tupelov1.ReadSchemaRequest) (*tupelov1.ReadSchemaResponse, error) {
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (s *Server) WriteSchema(ctx context.Context, r *tupelov1.WriteSchemaRequest
 	if err := rehearse(tree, definitions); err != nil {
 		return nil, err
 	}
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}

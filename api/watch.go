@@ -40,7 +40,7 @@ func (s *Server) Watch(r *tupelov1.WatchRequest, stream grpc.ServerStreamingServ
 	if err != nil {
 		return err
 	}
-	f, err := s.identity()
+	f, err := s.identify(stream.Context())
 	if err != nil {
 		return err
 	}

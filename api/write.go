@@ -23,7 +23,7 @@ func (s *Server) Write(ctx context.Context, r *tupelov1.WriteRequest) (*tupelov1
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.identity()
+	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -33,23 +33,7 @@ func (d *crashDisk) sync(name string, sync func() error) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := sync(); err != nil || !strings.HasPrefix(d.PathBase(name), "MANIFEST-") {
-		return err
-	}
-	return d.keepName(name)
-}
-
-// keepName makes the name of a file durable with its content. Pebble counts on
-// it for a new manifest, whose name must not be lost while that of the marker
-// made after it is kept. Common file systems do so for every file; this disk
-// does it for no other, so that a directory that is not synced is noticed.
-func (d *crashDisk) keepName(name string) error {
-	dir, err := d.mem.OpenDir(d.PathDir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return sync()
 }
 
 // crashFile is a file or directory of a crashDisk.

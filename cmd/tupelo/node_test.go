@@ -171,3 +171,19 @@ func TestAStateThatIsLostIsRebuiltAndALostLogIsNotPassedOver(t *testing.T) {
 		t.Errorf("a node without its log is opened: %v", err)
 	}
 }
+
+// Whoever calls a new node as soon as it is there waits for its first leader.
+func TestANewNodesFirstCallWaitsForItsLeader(t *testing.T) {
+	for range 20 {
+		n, err := openNode(t.Context(), nodeOptions{FS: vfs.NewMem(), Dir: "tupelo"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.server.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
+			t.Error(err)
+		}
+		if err := n.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
