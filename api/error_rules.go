@@ -68,6 +68,9 @@ var errorRules = []errorRule{
 	is("rewrite.ErrQuestion", rewrite.ErrQuestion, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("rewrite.ErrAnswers", rewrite.ErrAnswers, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("rewrite.ErrProgram", rewrite.ErrProgram, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
+	// No schema that the server takes has conditions yet.
+	as[*rewrite.CaveatError]("rewrite.CaveatError", tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
+	is("rewrite.ErrCondition", rewrite.ErrCondition, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("rewrite.ErrReader", rewrite.ErrReader, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("schema.ErrNumbering", schema.ErrNumbering, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	// A schema's text is a client's only in WriteSchema, whose handler names the
