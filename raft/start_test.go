@@ -272,15 +272,17 @@ func TestTheLogIsTruncatedAfterSoManyBytesOrEntries(t *testing.T) {
 func TestTheLogOfEarlierLivesCountsTowardsTheNextSnapshot(t *testing.T) {
 	fs := vfs.NewMem()
 	var n *Node
-	for life := range 20 {
+	const lives = 20
+	for life := range lives {
 		var l *ledger
 		n, l = openNode(t, fs, func(o *Options, _ *ledger) { o.SnapshotLogBytes = 3000 })
 		mustPropose(t, n, fmt.Sprintf("command %d %x", life, rand.Perm(100))) // some 300 bytes, hard to compress
+		if life == lives-1 {
+			// Earlier lives may have ended before theirs was taken.
+			eventually(t, "a snapshot", func() bool { return n.store.newest.Load() > 0 })
+		}
 		closeNode(t, n)
 		must(t, l.file.Close())
-	}
-	if n.store.newest.Load() == 0 {
-		t.Error("no snapshot was ever taken")
 	}
 }
 
