@@ -108,34 +108,16 @@ func (s *Store) Changes(ctx context.Context, above uint64, visit func(*Changes) 
 
 // walkChangelog calls visit for the records of revisions above `above` and up
 // to `upTo`, in order, until it returns false.
-func walkChangelog(db pebble.Reader, above, upTo uint64, visit func(*Changes) (bool, error)) (err error) {
+func walkChangelog(db pebble.Reader, above, upTo uint64, visit func(*Changes) (bool, error)) error {
 	if above >= upTo {
 		return nil
 	}
-	it, err := db.NewIter(&pebble.IterOptions{
-		LowerBound: changelogKey(above + 1),
-		UpperBound: append(changelogKey(upTo), 0),
+	bounds := &pebble.IterOptions{LowerBound: changelogKey(above + 1), UpperBound: append(changelogKey(upTo), 0)}
+	return scan(db, bounds, func(key, value []byte) (bool, error) {
+		c, err := decodeChanges(key, value)
+		if err != nil {
+			return false, err
+		}
+		return visit(c)
 	})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closeErr := it.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	for ok := it.First(); ok; ok = it.Next() {
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		c, err := decodeChanges(it.Key(), value)
-		if err != nil {
-			return err
-		}
-		if more, err := visit(c); err != nil || !more {
-			return err
-		}
-	}
-	return it.Error()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -22,7 +21,7 @@ func (s *Store) Checkpoint(ctx context.Context, dir string, atLeast uint64) erro
 	if v.applied < atLeast {
 		return &NotAppliedError{Revision: atLeast, Applied: v.applied}
 	}
-	if err := s.makeDurable(ctx, v.db); err != nil {
+	if err := makeDurable(ctx, v.db); err != nil {
 		return fmt.Errorf("making revision %d durable: %w", v.applied, err)
 	}
 	if err := v.db.Checkpoint(dir); err != nil {
@@ -33,7 +32,7 @@ func (s *Store) Checkpoint(ctx context.Context, dir string, atLeast uint64) erro
 
 // makeDurable flushes the memtables: the database has no write-ahead log, so
 // what is flushed is what a crash leaves.
-func (s *Store) makeDurable(ctx context.Context, db *database) error {
+func makeDurable(ctx context.Context, db *database) error {
 	flushed, err := db.AsyncFlush()
 	if err != nil {
 		return err
@@ -44,32 +43,6 @@ func (s *Store) makeDurable(ctx context.Context, db *database) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Durable returns the newest revision that a crash would leave.
-func (s *Store) Durable() (revision uint64, err error) {
-	v := s.acquireView()
-	if v == nil {
-		return 0, ErrClosed
-	}
-	defer v.db.release()
-	it, err := v.db.NewIter(&pebble.IterOptions{OnlyReadGuaranteedDurable: true})
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if closeErr := it.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	if !it.SeekGE(metaApplied) || string(it.Key()) != string(metaApplied) {
-		return 0, it.Error()
-	}
-	value, err := it.ValueAndErr()
-	if err != nil {
-		return 0, err
-	}
-	return decodeUint64(metaApplied, value)
 }
 
 // Restore replaces the state by the checkpoint in dir. The copy is made beside

@@ -69,7 +69,7 @@ func countHolders(s *Store, tuples []tuple.Tuple) (int, error) {
 	defer snapshot.Close()
 	holders := 0
 	for _, tp := range tuples {
-		ok, err := snapshot.Contains(tp.Object, tp.Relation, tp.Subject)
+		_, ok, err := snapshot.Find(tp.Object, tp.Relation, tp.Subject)
 		var horizon *HorizonError
 		if errors.As(err, &horizon) {
 			return 1, nil

@@ -128,6 +128,30 @@ func (d *database) release() {
 	close(d.closed)
 }
 
+// scan calls visit for the keys within bounds in order, until it returns false.
+// What it is given is valid during the call.
+func scan(db pebble.Reader, bounds *pebble.IterOptions, visit func(key, value []byte) (more bool, err error)) (err error) {
+	it, err := db.NewIter(bounds)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := it.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for ok := it.First(); ok; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if more, err := visit(it.Key(), value); err != nil || !more {
+			return err
+		}
+	}
+	return it.Error()
+}
+
 // pebbleLogger sends what Pebble has to say to the server's log.
 type pebbleLogger struct{ log *slog.Logger }
 

@@ -4,8 +4,8 @@
 // revision that the log ever made, back to a horizon, can be read at the other.
 //
 //	log entry ──▶ Apply ──▶ one Pebble batch ─────────────▶ view ──▶ Snapshot(R)
-//	              decode    forward + reverse versions      (what     Contains
-//	              check     counters, names, schema          readers  Subjects
+//	              decode    forward + reverse versions      (what     Find
+//	              check     counters, names, schema          readers  Subjects, Objects
 //	                        changelog, applied index         see)     Read
 //
 // A revision is the index of the command in the log. The database keeps no log

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -99,23 +98,23 @@ func (s *Store) Expired(unixMillis int64, limit int) (list []tuple.Tuple, err er
 		return nil, ErrClosed
 	}
 	defer v.db.release()
-	it, err := v.db.NewIter(&pebble.IterOptions{
+	bounds := &pebble.IterOptions{
 		LowerBound: []byte{tagExpiry},
 		UpperBound: binary.BigEndian.AppendUint64([]byte{tagExpiry}, uint64(unixMillis)*uint64(time.Millisecond)+1),
-	})
-	if err != nil {
-		return nil, err
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	for ok := it.First(); ok && len(list) < limit; ok = it.Next() {
+	err = scan(v.db, bounds, func(key, _ []byte) (bool, error) {
+		if len(list) >= limit {
+			return false, nil
+		}
 		// The rest of the key is a forward key that lacks its revision.
-		k, ok := decodeTupleKey(appendRevision(bytes.Clone(it.Key()[1+8:]), 0))
+		k, ok := decodeTupleKey(appendRevision(bytes.Clone(key[1+8:]), 0))
 		if !ok {
-			return nil, fmt.Errorf("%w: expiration %x", ErrFormat, it.Key())
+			return false, fmt.Errorf("%w: expiration %x", ErrFormat, key)
 		}
 		t := k.tuple()
-		t.Traits.ExpiresNanos = int64(binary.BigEndian.Uint64(it.Key()[1:]))
+		t.Traits.ExpiresNanos = int64(binary.BigEndian.Uint64(key[1:]))
 		list = append(list, t)
-	}
-	return list, it.Error()
+		return true, nil
+	})
+	return list, err
 }

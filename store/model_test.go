@@ -421,7 +421,7 @@ func (h *history) compareTuplesets(m *model, revision int) {
 			text := object + "@" + subject
 			named, _ := tuple.Parse(text)
 			tp, _ := n.Names().Tuple(named)
-			got, err := n.Contains(tp.Object, tp.Relation, tp.Subject)
+			_, got, err := n.Find(tp.Object, tp.Relation, tp.Subject)
 			if err != nil || got != (m.revisions[revision][text] != "") {
 				h.t.Fatalf("at %d, %s: %v, %v", revision, text, got, err)
 			}

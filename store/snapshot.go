@@ -142,12 +142,6 @@ func (n *Snapshot) Find(object tuple.Object, relation tuple.RelationID, subject 
 	return traits, err == nil, err
 }
 
-// Contains reports whether object#relation@subject is stored.
-func (n *Snapshot) Contains(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (bool, error) {
-	_, found, err := n.Find(object, relation, subject)
-	return found, err
-}
-
 // Subjects resets page and fills it with the ids of the subjects of one kind
 // of object#relation, ascending, above `above` (nil: from the first), at most
 // limit, and their tuples' traits.

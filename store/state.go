@@ -223,24 +223,7 @@ func decodeUint64(key, value []byte) (uint64, error) {
 }
 
 // scanTag calls visit for every key of a tag in order.
-func scanTag(db *database, tag byte, visit func(key, value []byte) error) (err error) {
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{tag}, UpperBound: []byte{tag + 1}})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if closeErr := it.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	for ok := it.First(); ok; ok = it.Next() {
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		if err := visit(it.Key(), value); err != nil {
-			return err
-		}
-	}
-	return it.Error()
+func scanTag(db *database, tag byte, visit func(key, value []byte) error) error {
+	bounds := &pebble.IterOptions{LowerBound: []byte{tag}, UpperBound: []byte{tag + 1}}
+	return scan(db, bounds, func(key, value []byte) (bool, error) { return true, visit(key, value) })
 }

@@ -137,7 +137,7 @@ func (h *history) contains(revision uint64, text string) bool {
 	}
 	defer n.Close()
 	t := h.tuple(text)
-	ok, err := n.Contains(t.Object, t.Relation, t.Subject)
+	_, ok, err := n.Find(t.Object, t.Relation, t.Subject)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestSnapshotShowsItsRevisionWhateverIsAppliedMeanwhile(t *testing.T) {
 	h.must(h.write(Touch, bob))
 	for text, want := range map[string]bool{alice: true, bob: false} {
 		tp := h.tuple(text)
-		got, err := before.Contains(tp.Object, tp.Relation, tp.Subject)
+		_, got, err := before.Find(tp.Object, tp.Relation, tp.Subject)
 		if err != nil || got != want {
 			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
 		}
@@ -475,16 +475,16 @@ func TestReaderNeverSeesRemovalsOfALaterHorizon(t *testing.T) {
 	defer lazy.Close()
 	defer busy.Close()
 	tp := h.tuple(alice)
-	if ok, err := busy.Contains(tp.Object, tp.Relation, tp.Subject); !ok || err != nil {
+	if _, ok, err := busy.Find(tp.Object, tp.Relation, tp.Subject); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	r := h.must(h.write(Delete, alice))
 	h.must(AdvanceHorizon{Revision: r})
-	if ok, err := busy.Contains(tp.Object, tp.Relation, tp.Subject); !ok || err != nil {
+	if _, ok, err := busy.Find(tp.Object, tp.Relation, tp.Subject); !ok || err != nil {
 		t.Errorf("a reader that had begun lost its tuple: %v, %v", ok, err)
 	}
 	var horizon *HorizonError
-	if ok, err := lazy.Contains(tp.Object, tp.Relation, tp.Subject); !errors.As(err, &horizon) {
+	if _, ok, err := lazy.Find(tp.Object, tp.Relation, tp.Subject); !errors.As(err, &horizon) {
 		t.Errorf("a reader that begins too late: %v, %v", ok, err)
 	}
 }
