@@ -134,6 +134,11 @@ const (
 	UsersetTree_KIND_EXCLUSION UsersetTree_Kind = 6
 	// The empty set.
 	UsersetTree_KIND_NIL UsersetTree_Kind = 7
+	// As KIND_TUPLE_TO_USERSET, but what is in every child, if there is one (the
+	// language's .all).
+	UsersetTree_KIND_TUPLE_TO_USERSET_ALL UsersetTree_Kind = 8
+	// The object itself (the language's self).
+	UsersetTree_KIND_SELF UsersetTree_Kind = 9
 )
 
 // Enum value maps for UsersetTree_Kind.
@@ -147,16 +152,20 @@ var (
 		5: "KIND_INTERSECTION",
 		6: "KIND_EXCLUSION",
 		7: "KIND_NIL",
+		8: "KIND_TUPLE_TO_USERSET_ALL",
+		9: "KIND_SELF",
 	}
 	UsersetTree_Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED":      0,
-		"KIND_USERSET":          1,
-		"KIND_THIS":             2,
-		"KIND_TUPLE_TO_USERSET": 3,
-		"KIND_UNION":            4,
-		"KIND_INTERSECTION":     5,
-		"KIND_EXCLUSION":        6,
-		"KIND_NIL":              7,
+		"KIND_UNSPECIFIED":          0,
+		"KIND_USERSET":              1,
+		"KIND_THIS":                 2,
+		"KIND_TUPLE_TO_USERSET":     3,
+		"KIND_UNION":                4,
+		"KIND_INTERSECTION":         5,
+		"KIND_EXCLUSION":            6,
+		"KIND_NIL":                  7,
+		"KIND_TUPLE_TO_USERSET_ALL": 8,
+		"KIND_SELF":                 9,
 	}
 )
 
@@ -299,7 +308,7 @@ func (x Update_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Update_Operation.Descriptor instead.
 func (Update_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18, 0}
 }
 
 // What must be true.
@@ -352,7 +361,7 @@ func (x Precondition_Condition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Precondition_Condition.Descriptor instead.
 func (Precondition_Condition) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19, 0}
 }
 
 // What became of a tuple.
@@ -405,7 +414,7 @@ func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TupleChange_Operation.Descriptor instead.
 func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31, 0}
 }
 
 // Object is one thing of one type, such as repository:gitclub.
@@ -904,7 +913,12 @@ type CheckRequest struct {
 	// The relation or permission, of the object's type.
 	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject: an object or a userset; "*" is INVALID_ARGUMENT.
-	Subject       *Subject `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Values for parameters of caveats, up to 65,536 bytes as JSON. What a tuple
+	// fixes wins over them, and names that no caveat has a parameter of are passed
+	// over. A value of a type that its parameter does not have is an error where
+	// the answer depends on it.
+	Context       *structpb.Struct `protobuf:"bytes,5,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -967,15 +981,25 @@ func (x *CheckRequest) GetSubject() *Subject {
 	return nil
 }
 
+func (x *CheckRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // CheckResponse answers a CheckRequest.
 type CheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The answer; never RESULT_UNSPECIFIED.
 	Result Result `protobuf:"varint,1,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
 	// The revision that the answer was computed at.
-	Zookie        string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Zookie string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CheckResponse) Reset() {
@@ -1020,6 +1044,13 @@ func (x *CheckResponse) GetZookie() string {
 		return x.Zookie
 	}
 	return ""
+}
+
+func (x *CheckResponse) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
 }
 
 // BatchCheckRequest asks several questions about one revision.
@@ -1085,7 +1116,9 @@ type BatchCheckItem struct {
 	// The relation or permission, of the object's type.
 	Relation string `protobuf:"bytes,2,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject: an object or a userset.
-	Subject       *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,4,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1137,6 +1170,13 @@ func (x *BatchCheckItem) GetRelation() string {
 func (x *BatchCheckItem) GetSubject() *Subject {
 	if x != nil {
 		return x.Subject
+	}
+	return nil
+}
+
+func (x *BatchCheckItem) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
 	}
 	return nil
 }
@@ -1203,9 +1243,12 @@ type BatchCheckResult struct {
 	Result Result `protobuf:"varint,1,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
 	// What Check would have failed with for this item alone. A deadline or a
 	// failure of the server fails the whole call instead.
-	Error         *status.Status `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Error *status.Status `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *BatchCheckResult) Reset() {
@@ -1248,6 +1291,13 @@ func (x *BatchCheckResult) GetResult() Result {
 func (x *BatchCheckResult) GetError() *status.Status {
 	if x != nil {
 		return x.Error
+	}
+	return nil
+}
+
+func (x *BatchCheckResult) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
 	}
 	return nil
 }
@@ -1408,16 +1458,22 @@ type UsersetTree struct {
 	Kind UsersetTree_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=tupelo.v1.UsersetTree_Kind" json:"kind,omitempty"`
 	// Why it leaves something out, if it does.
 	Cut UsersetTree_Cut `protobuf:"varint,2,opt,name=cut,proto3,enum=tupelo.v1.UsersetTree_Cut" json:"cut,omitempty"`
-	// The object, for KIND_USERSET, KIND_THIS and KIND_TUPLE_TO_USERSET.
+	// The object, for KIND_USERSET, KIND_THIS, KIND_SELF and both kinds of tuple
+	// to userset.
 	Object *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
 	// The relation or permission of that object.
 	Relation string `protobuf:"bytes,4,opt,name=relation,proto3" json:"relation,omitempty"`
-	// The relation or permission that KIND_TUPLE_TO_USERSET follows the objects to.
+	// The relation or permission that a tuple to userset follows the objects to.
 	Target string `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
 	// The stored subjects that are leaves, by kind and id.
 	Subjects []*Subject `protobuf:"bytes,6,rep,name=subjects,proto3" json:"subjects,omitempty"`
 	// The operands, in the order of the schema's text.
-	Children      []*UsersetTree `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
+	Children []*UsersetTree `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
+	// What the tuples of the subjects carry, one for each of them, or none at all
+	// if none carries anything. Tuples that have expired are left out of the tree.
+	Conditions []*Condition `protobuf:"bytes,8,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What the tuple carries by which a KIND_USERSET stands under its parent.
+	Condition     *Condition `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1501,6 +1557,75 @@ func (x *UsersetTree) GetChildren() []*UsersetTree {
 	return nil
 }
 
+func (x *UsersetTree) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *UsersetTree) GetCondition() *Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+// Condition is what a tuple carries that says when it counts.
+type Condition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its caveat, if it has one.
+	Caveat *Caveat `protobuf:"bytes,1,opt,name=caveat,proto3" json:"caveat,omitempty"`
+	// The instant from which on it does not count, if there is one.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Condition) Reset() {
+	*x = Condition{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Condition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Condition) ProtoMessage() {}
+
+func (x *Condition) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Condition.ProtoReflect.Descriptor instead.
+func (*Condition) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Condition) GetCaveat() *Caveat {
+	if x != nil {
+		return x.Caveat
+	}
+	return nil
+}
+
+func (x *Condition) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // ReadRequest asks for stored tuples.
 type ReadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1522,7 +1647,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1659,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1672,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{15}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReadRequest) GetConsistency() *Consistency {
@@ -1593,7 +1718,7 @@ type ReadResponse struct {
 
 func (x *ReadResponse) Reset() {
 	*x = ReadResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1730,7 @@ func (x *ReadResponse) String() string {
 func (*ReadResponse) ProtoMessage() {}
 
 func (x *ReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +1743,7 @@ func (x *ReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadResponse.ProtoReflect.Descriptor instead.
 func (*ReadResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReadResponse) GetTuples() []*Tuple {
@@ -1655,7 +1780,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1792,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1805,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Update) GetOperation() Update_Operation {
@@ -1711,7 +1836,7 @@ type Precondition struct {
 
 func (x *Precondition) Reset() {
 	*x = Precondition{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1848,7 @@ func (x *Precondition) String() string {
 func (*Precondition) ProtoMessage() {}
 
 func (x *Precondition) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +1861,7 @@ func (x *Precondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Precondition.ProtoReflect.Descriptor instead.
 func (*Precondition) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Precondition) GetCondition() Precondition_Condition {
@@ -1770,7 +1895,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +1907,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +1920,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WriteRequest) GetUpdates() []*Update {
@@ -1831,7 +1956,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +1968,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +1981,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{20}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WriteResponse) GetZookie() string {
@@ -1888,7 +2013,7 @@ type DeleteByFilterRequest struct {
 
 func (x *DeleteByFilterRequest) Reset() {
 	*x = DeleteByFilterRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +2025,7 @@ func (x *DeleteByFilterRequest) String() string {
 func (*DeleteByFilterRequest) ProtoMessage() {}
 
 func (x *DeleteByFilterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +2038,7 @@ func (x *DeleteByFilterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteByFilterRequest.ProtoReflect.Descriptor instead.
 func (*DeleteByFilterRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeleteByFilterRequest) GetFilter() *Filter {
@@ -1966,7 +2091,7 @@ type DeleteByFilterResponse struct {
 
 func (x *DeleteByFilterResponse) Reset() {
 	*x = DeleteByFilterResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1978,7 +2103,7 @@ func (x *DeleteByFilterResponse) String() string {
 func (*DeleteByFilterResponse) ProtoMessage() {}
 
 func (x *DeleteByFilterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2116,7 @@ func (x *DeleteByFilterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteByFilterResponse.ProtoReflect.Descriptor instead.
 func (*DeleteByFilterResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeleteByFilterResponse) GetDeleted() uint64 {
@@ -2026,7 +2151,7 @@ type ReadSchemaRequest struct {
 
 func (x *ReadSchemaRequest) Reset() {
 	*x = ReadSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2163,7 @@ func (x *ReadSchemaRequest) String() string {
 func (*ReadSchemaRequest) ProtoMessage() {}
 
 func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2176,7 @@ func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaRequest.ProtoReflect.Descriptor instead.
 func (*ReadSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{23}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReadSchemaRequest) GetConsistency() *Consistency {
@@ -2076,7 +2201,7 @@ type ReadSchemaResponse struct {
 
 func (x *ReadSchemaResponse) Reset() {
 	*x = ReadSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2213,7 @@ func (x *ReadSchemaResponse) String() string {
 func (*ReadSchemaResponse) ProtoMessage() {}
 
 func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2226,7 @@ func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaResponse.ProtoReflect.Descriptor instead.
 func (*ReadSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{24}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReadSchemaResponse) GetText() string {
@@ -2137,7 +2262,7 @@ type WriteSchemaRequest struct {
 
 func (x *WriteSchemaRequest) Reset() {
 	*x = WriteSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2274,7 @@ func (x *WriteSchemaRequest) String() string {
 func (*WriteSchemaRequest) ProtoMessage() {}
 
 func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2287,7 @@ func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaRequest.ProtoReflect.Descriptor instead.
 func (*WriteSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{25}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WriteSchemaRequest) GetText() string {
@@ -2183,7 +2308,7 @@ type WriteSchemaResponse struct {
 
 func (x *WriteSchemaResponse) Reset() {
 	*x = WriteSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2320,7 @@ func (x *WriteSchemaResponse) String() string {
 func (*WriteSchemaResponse) ProtoMessage() {}
 
 func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2333,7 @@ func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaResponse.ProtoReflect.Descriptor instead.
 func (*WriteSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WriteSchemaResponse) GetZookie() string {
@@ -2237,7 +2362,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2374,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2387,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchRequest) GetAfter() string {
@@ -2304,7 +2429,7 @@ type WatchFilter struct {
 
 func (x *WatchFilter) Reset() {
 	*x = WatchFilter{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2441,7 @@ func (x *WatchFilter) String() string {
 func (*WatchFilter) ProtoMessage() {}
 
 func (x *WatchFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2454,7 @@ func (x *WatchFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
 func (*WatchFilter) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchFilter) GetObjectType() string {
@@ -2389,7 +2514,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2526,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2539,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchResponse) GetZookie() string {
@@ -2472,7 +2597,7 @@ type TupleChange struct {
 
 func (x *TupleChange) Reset() {
 	*x = TupleChange{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2609,7 @@ func (x *TupleChange) String() string {
 func (*TupleChange) ProtoMessage() {}
 
 func (x *TupleChange) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2622,7 @@ func (x *TupleChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TupleChange.ProtoReflect.Descriptor instead.
 func (*TupleChange) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TupleChange) GetOperation() TupleChange_Operation {
@@ -2531,14 +2656,16 @@ type ListObjectsRequest struct {
 	// The last cursor of the page before; empty for the first page. All but the
 	// limit must be as for the first page. OUT_OF_RANGE if the first page's
 	// revision is older than the history that is kept.
-	Cursor        string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListObjectsRequest) Reset() {
 	*x = ListObjectsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2550,7 +2677,7 @@ func (x *ListObjectsRequest) String() string {
 func (*ListObjectsRequest) ProtoMessage() {}
 
 func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +2690,7 @@ func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListObjectsRequest) GetConsistency() *Consistency {
@@ -2608,6 +2735,13 @@ func (x *ListObjectsRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ListObjectsRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // ListObjectsResponse is a part of a list of objects.
 type ListObjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2626,7 +2760,7 @@ type ListObjectsResponse struct {
 
 func (x *ListObjectsResponse) Reset() {
 	*x = ListObjectsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2772,7 @@ func (x *ListObjectsResponse) String() string {
 func (*ListObjectsResponse) ProtoMessage() {}
 
 func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2785,7 @@ func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListObjectsResponse) GetObjects() []*ListedObject {
@@ -2688,14 +2822,17 @@ type ListedObject struct {
 	// The object's id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The answer of Check for the object: RESULT_YES or RESULT_CONDITIONAL.
-	Result        Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Result Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListedObject) Reset() {
 	*x = ListedObject{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2844,7 @@ func (x *ListedObject) String() string {
 func (*ListedObject) ProtoMessage() {}
 
 func (x *ListedObject) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2857,7 @@ func (x *ListedObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedObject.ProtoReflect.Descriptor instead.
 func (*ListedObject) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListedObject) GetId() string {
@@ -2735,6 +2872,13 @@ func (x *ListedObject) GetResult() Result {
 		return x.Result
 	}
 	return Result_RESULT_UNSPECIFIED
+}
+
+func (x *ListedObject) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
 }
 
 // ListSubjectsRequest asks: which subjects have relation on object?
@@ -2753,14 +2897,16 @@ type ListSubjectsRequest struct {
 	// The most subjects to list, or 0 for all of them.
 	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
 	// As in ListObjectsRequest.
-	Cursor        string `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,8,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListSubjectsRequest) Reset() {
 	*x = ListSubjectsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +2918,7 @@ func (x *ListSubjectsRequest) String() string {
 func (*ListSubjectsRequest) ProtoMessage() {}
 
 func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +2931,7 @@ func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListSubjectsRequest) GetConsistency() *Consistency {
@@ -2837,6 +2983,13 @@ func (x *ListSubjectsRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ListSubjectsRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // ListSubjectsResponse is a part of a list of subjects.
 type ListSubjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2854,7 +3007,7 @@ type ListSubjectsResponse struct {
 
 func (x *ListSubjectsResponse) Reset() {
 	*x = ListSubjectsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +3019,7 @@ func (x *ListSubjectsResponse) String() string {
 func (*ListSubjectsResponse) ProtoMessage() {}
 
 func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +3032,7 @@ func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListSubjectsResponse) GetSubjects() []*ListedSubject {
@@ -2918,14 +3071,17 @@ type ListedSubject struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The answer of Check for the subject. RESULT_NO is possible after "*" only,
 	// for a subject that "*" does not stand for.
-	Result        Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Result Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListedSubject) Reset() {
 	*x = ListedSubject{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2937,7 +3093,7 @@ func (x *ListedSubject) String() string {
 func (*ListedSubject) ProtoMessage() {}
 
 func (x *ListedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2950,7 +3106,7 @@ func (x *ListedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedSubject.ProtoReflect.Descriptor instead.
 func (*ListedSubject) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListedSubject) GetId() string {
@@ -2967,6 +3123,13 @@ func (x *ListedSubject) GetResult() Result {
 	return Result_RESULT_UNSPECIFIED
 }
 
+func (x *ListedSubject) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
 // ListRelationsRequest asks: what does subject have on object?
 type ListRelationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2975,14 +3138,16 @@ type ListRelationsRequest struct {
 	// The object.
 	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// The subject: an object or a userset; "*" is INVALID_ARGUMENT.
-	Subject       *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,4,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRelationsRequest) Reset() {
 	*x = ListRelationsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3159,7 @@ func (x *ListRelationsRequest) String() string {
 func (*ListRelationsRequest) ProtoMessage() {}
 
 func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3172,7 @@ func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRelationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRelationsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListRelationsRequest) GetConsistency() *Consistency {
@@ -3031,6 +3196,13 @@ func (x *ListRelationsRequest) GetSubject() *Subject {
 	return nil
 }
 
+func (x *ListRelationsRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // ListRelationsResponse answers a ListRelationsRequest.
 type ListRelationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3045,7 +3217,7 @@ type ListRelationsResponse struct {
 
 func (x *ListRelationsResponse) Reset() {
 	*x = ListRelationsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3229,7 @@ func (x *ListRelationsResponse) String() string {
 func (*ListRelationsResponse) ProtoMessage() {}
 
 func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3242,7 @@ func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRelationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRelationsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListRelationsResponse) GetRelations() []*ListedRelation {
@@ -3095,14 +3267,17 @@ type ListedRelation struct {
 	// Whether it is a permission rather than a relation.
 	Permission bool `protobuf:"varint,2,opt,name=permission,proto3" json:"permission,omitempty"`
 	// The answer of Check: RESULT_YES or RESULT_CONDITIONAL.
-	Result        Result `protobuf:"varint,3,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Result Result `protobuf:"varint,3,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,4,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListedRelation) Reset() {
 	*x = ListedRelation{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3114,7 +3289,7 @@ func (x *ListedRelation) String() string {
 func (*ListedRelation) ProtoMessage() {}
 
 func (x *ListedRelation) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3127,7 +3302,7 @@ func (x *ListedRelation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedRelation.ProtoReflect.Descriptor instead.
 func (*ListedRelation) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListedRelation) GetName() string {
@@ -3149,6 +3324,13 @@ func (x *ListedRelation) GetResult() Result {
 		return x.Result
 	}
 	return Result_RESULT_UNSPECIFIED
+}
+
+func (x *ListedRelation) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
 }
 
 var File_tupelo_v1_tupelo_proto protoreflect.FileDescriptor
@@ -3188,28 +3370,32 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x11at_least_as_fresh\x18\x02 \x01(\tH\x00R\x0eatLeastAsFresh\x12,\n" +
 	"\x11at_exact_snapshot\x18\x03 \x01(\tH\x00R\x0fatExactSnapshot\x12+\n" +
 	"\x10fully_consistent\x18\x04 \x01(\bH\x00R\x0ffullyConsistentB\r\n" +
-	"\vrequirement\"\xbd\x01\n" +
+	"\vrequirement\"\xf0\x01\n" +
 	"\fCheckRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12,\n" +
-	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"R\n" +
+	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x121\n" +
+	"\acontext\x18\x05 \x01(\v2\x17.google.protobuf.StructR\acontext\"{\n" +
 	"\rCheckResponse\x12)\n" +
 	"\x06result\x18\x01 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"~\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"~\n" +
 	"\x11BatchCheckRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12/\n" +
-	"\x05items\x18\x02 \x03(\v2\x19.tupelo.v1.BatchCheckItemR\x05items\"\x85\x01\n" +
+	"\x05items\x18\x02 \x03(\v2\x19.tupelo.v1.BatchCheckItemR\x05items\"\xb8\x01\n" +
 	"\x0eBatchCheckItem\x12)\n" +
 	"\x06object\x18\x01 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
 	"\brelation\x18\x02 \x01(\tR\brelation\x12,\n" +
-	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"c\n" +
+	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x121\n" +
+	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\"c\n" +
 	"\x12BatchCheckResponse\x125\n" +
 	"\aresults\x18\x01 \x03(\v2\x1b.tupelo.v1.BatchCheckResultR\aresults\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"g\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"\x90\x01\n" +
 	"\x10BatchCheckResult\x12)\n" +
 	"\x06result\x18\x01 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12(\n" +
-	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xd0\x01\n" +
+	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"\xd0\x01\n" +
 	"\rExpandRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
@@ -3219,7 +3405,7 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x0eExpandResponse\x12*\n" +
 	"\x04tree\x18\x01 \x01(\v2\x16.tupelo.v1.UsersetTreeR\x04tree\x12\x16\n" +
 	"\x06zookie\x18\x02 \x01(\tR\x06zookie\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xa4\x04\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xbc\x05\n" +
 	"\vUsersetTree\x12/\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1b.tupelo.v1.UsersetTree.KindR\x04kind\x12,\n" +
 	"\x03cut\x18\x02 \x01(\x0e2\x1a.tupelo.v1.UsersetTree.CutR\x03cut\x12)\n" +
@@ -3227,7 +3413,11 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\brelation\x18\x04 \x01(\tR\brelation\x12\x16\n" +
 	"\x06target\x18\x05 \x01(\tR\x06target\x12.\n" +
 	"\bsubjects\x18\x06 \x03(\v2\x12.tupelo.v1.SubjectR\bsubjects\x122\n" +
-	"\bchildren\x18\a \x03(\v2\x16.tupelo.v1.UsersetTreeR\bchildren\"\xa1\x01\n" +
+	"\bchildren\x18\a \x03(\v2\x16.tupelo.v1.UsersetTreeR\bchildren\x124\n" +
+	"\n" +
+	"conditions\x18\b \x03(\v2\x14.tupelo.v1.ConditionR\n" +
+	"conditions\x122\n" +
+	"\tcondition\x18\t \x01(\v2\x14.tupelo.v1.ConditionR\tcondition\"\xcf\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_USERSET\x10\x01\x12\r\n" +
@@ -3237,13 +3427,19 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"KIND_UNION\x10\x04\x12\x15\n" +
 	"\x11KIND_INTERSECTION\x10\x05\x12\x12\n" +
 	"\x0eKIND_EXCLUSION\x10\x06\x12\f\n" +
-	"\bKIND_NIL\x10\a\"O\n" +
+	"\bKIND_NIL\x10\a\x12\x1d\n" +
+	"\x19KIND_TUPLE_TO_USERSET_ALL\x10\b\x12\r\n" +
+	"\tKIND_SELF\x10\t\"O\n" +
 	"\x03Cut\x12\x13\n" +
 	"\x0fCUT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCUT_TRUNCATED\x10\x01\x12\x0e\n" +
 	"\n" +
 	"CUT_FOLDED\x10\x02\x12\x10\n" +
-	"\fCUT_REPEATED\x10\x03\"\xa0\x01\n" +
+	"\fCUT_REPEATED\x10\x03\"q\n" +
+	"\tCondition\x12)\n" +
+	"\x06caveat\x18\x01 \x01(\v2\x11.tupelo.v1.CaveatR\x06caveat\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xa0\x01\n" +
 	"\vReadRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x14\n" +
@@ -3322,7 +3518,7 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OPERATION_TOUCHED\x10\x01\x12\x15\n" +
-	"\x11OPERATION_DELETED\x10\x02\"\xe7\x01\n" +
+	"\x11OPERATION_DELETED\x10\x02\"\x9a\x02\n" +
 	"\x12ListObjectsRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12\x1f\n" +
 	"\vobject_type\x18\x02 \x01(\tR\n" +
@@ -3330,15 +3526,17 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12,\n" +
 	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\x05R\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x06 \x01(\tR\x06cursor\"\x94\x01\n" +
+	"\x06cursor\x18\x06 \x01(\tR\x06cursor\x121\n" +
+	"\acontext\x18\a \x01(\v2\x17.google.protobuf.StructR\acontext\"\x94\x01\n" +
 	"\x13ListObjectsResponse\x121\n" +
 	"\aobjects\x18\x01 \x03(\v2\x17.tupelo.v1.ListedObjectR\aobjects\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
 	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
-	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"I\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"r\n" +
 	"\fListedObject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
-	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\"\x92\x02\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"\xc5\x02\n" +
 	"\x13ListSubjectsRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
@@ -3346,28 +3544,32 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\x12)\n" +
 	"\x10subject_relation\x18\x05 \x01(\tR\x0fsubjectRelation\x12\x14\n" +
 	"\x05limit\x18\x06 \x01(\x05R\x05limit\x12\x16\n" +
-	"\x06cursor\x18\a \x01(\tR\x06cursor\"\x98\x01\n" +
+	"\x06cursor\x18\a \x01(\tR\x06cursor\x121\n" +
+	"\acontext\x18\b \x01(\v2\x17.google.protobuf.StructR\acontext\"\x98\x01\n" +
 	"\x14ListSubjectsResponse\x124\n" +
 	"\bsubjects\x18\x01 \x03(\v2\x18.tupelo.v1.ListedSubjectR\bsubjects\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
 	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
-	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"J\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"s\n" +
 	"\rListedSubject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
-	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\"\xa9\x01\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"\xdc\x01\n" +
 	"\x14ListRelationsRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12,\n" +
-	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"h\n" +
+	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x121\n" +
+	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\"h\n" +
 	"\x15ListRelationsResponse\x127\n" +
 	"\trelations\x18\x01 \x03(\v2\x19.tupelo.v1.ListedRelationR\trelations\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"o\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"\x98\x01\n" +
 	"\x0eListedRelation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x02 \x01(\bR\n" +
 	"permission\x12)\n" +
-	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result*W\n" +
+	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x04 \x03(\tR\x0emissingContext*W\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRESULT_NO\x10\x01\x12\x16\n" +
@@ -3403,7 +3605,7 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 }
 
 var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
 	(UsersetTree_Kind)(0),          // 1: tupelo.v1.UsersetTree.Kind
@@ -3426,124 +3628,134 @@ var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(*ExpandRequest)(nil),          // 18: tupelo.v1.ExpandRequest
 	(*ExpandResponse)(nil),         // 19: tupelo.v1.ExpandResponse
 	(*UsersetTree)(nil),            // 20: tupelo.v1.UsersetTree
-	(*ReadRequest)(nil),            // 21: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 22: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 23: tupelo.v1.Update
-	(*Precondition)(nil),           // 24: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 25: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 26: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 27: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 28: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 29: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 30: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 31: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 32: tupelo.v1.WriteSchemaResponse
-	(*WatchRequest)(nil),           // 33: tupelo.v1.WatchRequest
-	(*WatchFilter)(nil),            // 34: tupelo.v1.WatchFilter
-	(*WatchResponse)(nil),          // 35: tupelo.v1.WatchResponse
-	(*TupleChange)(nil),            // 36: tupelo.v1.TupleChange
-	(*ListObjectsRequest)(nil),     // 37: tupelo.v1.ListObjectsRequest
-	(*ListObjectsResponse)(nil),    // 38: tupelo.v1.ListObjectsResponse
-	(*ListedObject)(nil),           // 39: tupelo.v1.ListedObject
-	(*ListSubjectsRequest)(nil),    // 40: tupelo.v1.ListSubjectsRequest
-	(*ListSubjectsResponse)(nil),   // 41: tupelo.v1.ListSubjectsResponse
-	(*ListedSubject)(nil),          // 42: tupelo.v1.ListedSubject
-	(*ListRelationsRequest)(nil),   // 43: tupelo.v1.ListRelationsRequest
-	(*ListRelationsResponse)(nil),  // 44: tupelo.v1.ListRelationsResponse
-	(*ListedRelation)(nil),         // 45: tupelo.v1.ListedRelation
-	(*timestamppb.Timestamp)(nil),  // 46: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),        // 47: google.protobuf.Struct
-	(*status.Status)(nil),          // 48: google.rpc.Status
-	(*durationpb.Duration)(nil),    // 49: google.protobuf.Duration
+	(*Condition)(nil),              // 21: tupelo.v1.Condition
+	(*ReadRequest)(nil),            // 22: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),           // 23: tupelo.v1.ReadResponse
+	(*Update)(nil),                 // 24: tupelo.v1.Update
+	(*Precondition)(nil),           // 25: tupelo.v1.Precondition
+	(*WriteRequest)(nil),           // 26: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),          // 27: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),  // 28: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil), // 29: tupelo.v1.DeleteByFilterResponse
+	(*ReadSchemaRequest)(nil),      // 30: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),     // 31: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),     // 32: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),    // 33: tupelo.v1.WriteSchemaResponse
+	(*WatchRequest)(nil),           // 34: tupelo.v1.WatchRequest
+	(*WatchFilter)(nil),            // 35: tupelo.v1.WatchFilter
+	(*WatchResponse)(nil),          // 36: tupelo.v1.WatchResponse
+	(*TupleChange)(nil),            // 37: tupelo.v1.TupleChange
+	(*ListObjectsRequest)(nil),     // 38: tupelo.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),    // 39: tupelo.v1.ListObjectsResponse
+	(*ListedObject)(nil),           // 40: tupelo.v1.ListedObject
+	(*ListSubjectsRequest)(nil),    // 41: tupelo.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),   // 42: tupelo.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),          // 43: tupelo.v1.ListedSubject
+	(*ListRelationsRequest)(nil),   // 44: tupelo.v1.ListRelationsRequest
+	(*ListRelationsResponse)(nil),  // 45: tupelo.v1.ListRelationsResponse
+	(*ListedRelation)(nil),         // 46: tupelo.v1.ListedRelation
+	(*timestamppb.Timestamp)(nil),  // 47: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 48: google.protobuf.Struct
+	(*status.Status)(nil),          // 49: google.rpc.Status
+	(*durationpb.Duration)(nil),    // 50: google.protobuf.Duration
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	6,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
 	7,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
 	9,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
-	46, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
+	47, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
+	48, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
 	11, // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
 	6,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
 	7,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
-	0,  // 8: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	11, // 9: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	15, // 10: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	6,  // 11: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	7,  // 12: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	17, // 13: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
-	0,  // 14: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	48, // 15: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	11, // 16: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 17: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	20, // 18: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
-	1,  // 19: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
-	2,  // 20: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
-	6,  // 21: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	7,  // 22: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	20, // 23: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	11, // 24: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	10, // 25: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	8,  // 26: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
-	3,  // 27: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	8,  // 28: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
-	4,  // 29: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	10, // 30: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	23, // 31: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	24, // 32: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	47, // 33: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
-	10, // 34: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	24, // 35: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	47, // 36: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
-	11, // 37: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	34, // 38: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	49, // 39: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	46, // 40: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
-	36, // 41: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	47, // 42: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
-	5,  // 43: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
-	8,  // 44: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	11, // 45: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	7,  // 46: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
-	39, // 47: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
-	0,  // 48: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
-	11, // 49: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 50: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
-	42, // 51: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
-	0,  // 52: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
-	11, // 53: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 54: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
-	7,  // 55: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
-	45, // 56: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
-	0,  // 57: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
-	12, // 58: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	14, // 59: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	18, // 60: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	37, // 61: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
-	40, // 62: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
-	43, // 63: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
-	21, // 64: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	25, // 65: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	27, // 66: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	29, // 67: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	31, // 68: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	33, // 69: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	13, // 70: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	16, // 71: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	19, // 72: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	38, // 73: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
-	41, // 74: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
-	44, // 75: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
-	22, // 76: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	26, // 77: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	28, // 78: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	30, // 79: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	32, // 80: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	35, // 81: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	70, // [70:82] is the sub-list for method output_type
-	58, // [58:70] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	48, // 8: tupelo.v1.CheckRequest.context:type_name -> google.protobuf.Struct
+	0,  // 9: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
+	11, // 10: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	15, // 11: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	6,  // 12: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	7,  // 13: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	48, // 14: tupelo.v1.BatchCheckItem.context:type_name -> google.protobuf.Struct
+	17, // 15: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	0,  // 16: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
+	49, // 17: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	11, // 18: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 19: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	20, // 20: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	1,  // 21: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
+	2,  // 22: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
+	6,  // 23: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	7,  // 24: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	20, // 25: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	21, // 26: tupelo.v1.UsersetTree.conditions:type_name -> tupelo.v1.Condition
+	21, // 27: tupelo.v1.UsersetTree.condition:type_name -> tupelo.v1.Condition
+	9,  // 28: tupelo.v1.Condition.caveat:type_name -> tupelo.v1.Caveat
+	47, // 29: tupelo.v1.Condition.expires_at:type_name -> google.protobuf.Timestamp
+	11, // 30: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	10, // 31: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	8,  // 32: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	3,  // 33: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
+	8,  // 34: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	4,  // 35: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
+	10, // 36: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	24, // 37: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	25, // 38: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	48, // 39: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	10, // 40: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	25, // 41: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	48, // 42: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	11, // 43: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	35, // 44: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	50, // 45: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	47, // 46: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	37, // 47: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	48, // 48: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	5,  // 49: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	8,  // 50: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	11, // 51: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	7,  // 52: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
+	48, // 53: tupelo.v1.ListObjectsRequest.context:type_name -> google.protobuf.Struct
+	40, // 54: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
+	0,  // 55: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
+	11, // 56: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 57: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
+	48, // 58: tupelo.v1.ListSubjectsRequest.context:type_name -> google.protobuf.Struct
+	43, // 59: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
+	0,  // 60: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
+	11, // 61: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
+	6,  // 62: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
+	7,  // 63: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
+	48, // 64: tupelo.v1.ListRelationsRequest.context:type_name -> google.protobuf.Struct
+	46, // 65: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
+	0,  // 66: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
+	12, // 67: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	14, // 68: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	18, // 69: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	38, // 70: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
+	41, // 71: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
+	44, // 72: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
+	22, // 73: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	26, // 74: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	28, // 75: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	30, // 76: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	32, // 77: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	34, // 78: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	13, // 79: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	16, // 80: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	19, // 81: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	39, // 82: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
+	42, // 83: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
+	45, // 84: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
+	23, // 85: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	27, // 86: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	29, // 87: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	31, // 88: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	33, // 89: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	36, // 90: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	79, // [79:91] is the sub-list for method output_type
+	67, // [67:79] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -3564,7 +3776,7 @@ func file_tupelo_v1_tupelo_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
