@@ -28,6 +28,9 @@ func (s *Server) Check(ctx context.Context, r *tupelov1.CheckRequest) (*tupelov1
 		return nil, err
 	}
 	q.Given = given
+	if r.WithExplanation {
+		return s.explain(ctx, v, q)
+	}
 	result, err := v.model.engine.Check(ctx, v.snapshot, q)
 	s.metrics.evaluated(1, result.Cost)
 	if err != nil {
