@@ -54,6 +54,8 @@ type Step struct {
 	// nil; Counts says whether that counts.
 	Tuple  *tuple.Tuple
 	Counts Verdict
+	// holds is the verdict without the tuple.
+	holds Verdict
 	// Reads and Elapsed are what the step took with all below it, beyond what
 	// steps before it had found out.
 	Reads    int

@@ -3,7 +3,6 @@ package rewrite
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -205,9 +204,14 @@ func (x *explainer) arrow(node *schema.Node, g int32, want Verdict) (*Step, erro
 		s.Target = usersetKind(x.run.engine.program, &x.run.engine.program.Slots[node.Arrows[0].Slot])
 	}
 	combine := (*Step).any
+	some := No // the best that any object is
 	if node.All {
 		s.Kind, s.Verdict = EveryArrowStep, Yes
-		combine = (*Step).everyObject
+		combine = func(s, child *Step) bool {
+			some = max(some, child.Verdict)
+			s.everyObject(child)
+			return false
+		}
 	}
 	for i := range tupleset.Direct {
 		kind := directKind(&tupleset.Direct[i])
@@ -220,26 +224,27 @@ func (x *explainer) arrow(node *schema.Node, g int32, want Verdict) (*Step, erro
 			return s, err
 		}
 	}
-	if node.All && !slices.ContainsFunc(s.Children, func(c *Step) bool { return c.Counts != No }) {
-		s.Verdict = No // there is none
+	if node.All {
+		s.Verdict = min(s.Verdict, some)
+	}
+	if s.Verdict != Conditional {
+		s.Missing = nil
 	}
 	return s, nil
 }
 
-// everyObject adds an object of an arrow over all, where a tuple that does not
-// count is no object, and one that may count decides nothing for certain.
-func (s *Step) everyObject(child *Step) (enough bool) {
-	switch child.Counts {
-	case Yes:
-		s.every(child)
-	case Conditional:
+// everyObject adds an object of an arrow over all. One whose tuple may count
+// forbids a yes only if it lacks the subject, and one whose tuple does not count
+// is none.
+func (s *Step) everyObject(child *Step) {
+	switch {
+	case child.Counts == Yes:
+		s.Verdict = min(s.Verdict, child.holds)
+	case child.Counts == Conditional && child.holds != Yes:
 		s.Verdict = min(s.Verdict, Conditional)
-		s.Missing = depend(s.Missing, child.Missing)
-		s.show(child)
-	default:
-		s.show(child)
 	}
-	return false
+	s.Missing = depend(s.Missing, child.Missing)
+	s.show(child)
 }
 
 // subjects adds a step for a slot at each subject of one kind that a relation
@@ -302,7 +307,7 @@ func (x *explainer) through(led *tuple.Tuple, target int32, want Verdict) (*Step
 	if counts.Note == Failed {
 		s.Note = Failed
 	}
-	s.Tuple, s.Counts = led, counts.Verdict
+	s.Tuple, s.Counts, s.holds = led, counts.Verdict, s.Verdict
 	if s.Verdict = min(s.Verdict, counts.Verdict); s.Verdict == Conditional {
 		s.Missing = depend(s.Missing, counts.Missing)
 	} else {

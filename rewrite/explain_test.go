@@ -96,8 +96,12 @@ func grounded(w *rewritetest.World, s *rewrite.Step) error {
 	if len(s.Children) == 0 && s.Note == rewrite.NoNote {
 		return errors.New("a step of a yes has no reason")
 	}
+	forCertain := func(c *rewrite.Step) bool { return c.Counts == rewrite.Yes }
+	if s.Kind == rewrite.EveryArrowStep && !slices.ContainsFunc(s.Children, forCertain) {
+		return errors.New("there is no object for certain")
+	}
 	for _, child := range s.Children {
-		if s.Kind == rewrite.EveryArrowStep && child.Counts == rewrite.No {
+		if s.Kind == rewrite.EveryArrowStep && !forCertain(child) {
 			continue
 		}
 		if err := grounded(w, child); err != nil {

@@ -60,8 +60,7 @@ func (e *Engine) remedies(ctx context.Context, reader Reader, q Question, root *
 	return found, nil
 }
 
-// changed is a reader that shows other tuples by look-ups. Remedies add and
-// remove tuples of the question's own subject, which Check looks up.
+// changed is a reader that shows the tuples that there would be.
 type changed struct {
 	Reader
 	by Remedy
@@ -77,6 +76,52 @@ func (c *changed) Find(object tuple.Object, relation tuple.RelationID, subject t
 		return tuple.Traits{}, false, nil
 	}
 	return c.Reader.Find(object, relation, subject)
+}
+
+// Subjects lists subjects, as they would be. Where a page loses all of its ids,
+// the next one takes its place.
+func (c *changed) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
+	var stored tuple.Page
+	page.Reset()
+	for {
+		room := max(1, limit-len(c.by.Add))
+		if err := checkPage(&stored, c.Reader.Subjects(object, relation, kind, above, room, &stored)); err != nil {
+			return err
+		}
+		added := c.addedTo(object, relation, kind, above)
+		for i := range stored.Len() {
+			id := stored.ID(i)
+			for len(added) > 0 && bytes.Compare(added[0], id) <= 0 {
+				page.Append(added[0], tuple.Traits{})
+				added = added[1:]
+			}
+			same := tuple.Tuple{Object: object, Relation: relation, Subject: tuple.Subject{Type: kind.Type, Relation: kind.Relation, ID: id}}.Equal
+			if !slices.ContainsFunc(c.by.Remove, same) && !slices.ContainsFunc(c.by.Add, same) {
+				page.Append(id, stored.Traits(i))
+			}
+		}
+		if !stored.More {
+			for _, id := range added {
+				page.Append(id, tuple.Traits{})
+			}
+		}
+		if page.More = stored.More; !stored.More || page.Len() > 0 {
+			return nil
+		}
+		above = bytes.Clone(stored.ID(stored.Len() - 1))
+	}
+}
+
+// addedTo lists the ids that are added to one kind of object#relation, ascending.
+func (c *changed) addedTo(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte) (ids [][]byte) {
+	for _, t := range c.by.Add {
+		if t.Object.Type == object.Type && t.Relation == relation && t.Subject.Kind() == kind &&
+			bytes.Equal(t.Object.ID, object.ID) && bytes.Compare(t.Subject.ID, above) > 0 {
+			ids = append(ids, t.Subject.ID)
+		}
+	}
+	slices.SortFunc(ids, bytes.Compare)
+	return ids
 }
 
 // candidates reads remedies off an explanation.
@@ -103,8 +148,11 @@ func (c candidates) of(s *Step) (all []Remedy) {
 			all = append(all, c.of(child)...)
 		}
 	case IntersectionStep, EveryArrowStep:
-		if len(s.Children) > 0 && s.Omitted == 0 {
-			all = c.each(s.Children)
+		counting := slices.DeleteFunc(slices.Clone(s.Children), func(child *Step) bool {
+			return child.Tuple != nil && child.Counts == No && child.Kind == UsersetStep
+		})
+		if len(counting) > 0 && s.Omitted == 0 {
+			all = c.each(counting)
 		}
 	case ExclusionStep:
 		for _, m := range c.of(s.Children[0]) {
