@@ -48,6 +48,7 @@ func TestBadInputsGetTheirCodeAndField(t *testing.T) {
 		"watch":       badWatches(t),
 		"metadata":    badMetadata(t),
 		"list":        badLists(t),
+		"context":     badContexts(t),
 	} {
 		for _, in := range list {
 			t.Run(group+"/"+in.name, func(t *testing.T) { in.run(t, w) })
@@ -407,10 +408,6 @@ func badSchemas(*testing.T) []badInput {
 		{"no language", text("hello"), invalid, "INVALID_SCHEMA", "text", "1:1:"},
 		{"unknown type", text("definition user {}\ndefinition team {\n\trelation member: usr\n}"), invalid, "INVALID_SCHEMA", "text", "did you mean `user`?"},
 		{"unknown field", withUnknownField(text("definition user {}")), invalid, "UNKNOWN_FIELD", "", ""},
-		{"a caveat", text("caveat big(x int) { x > 1 }\ndefinition user {}\ndefinition team {\n\trelation member: user | user with big\n}"), invalid, "INVALID_SCHEMA", "text", "caveats and expirations of team#member"},
-		{"an expiration", text("use expiration\ndefinition user {}\ndefinition team {\n\trelation member: user with expiration\n}"), invalid, "INVALID_SCHEMA", "text", "caveats and expirations of team#member"},
-		{"all of an arrow", text("definition user {}\ndefinition team {\n\trelation parent: team\n\trelation member: user\n\tpermission all = parent.all(member)\n}"), invalid, "INVALID_SCHEMA", "text", ".all(...)"},
-		{"self", text("use self\ndefinition user {\n\trelation friend: user\n\tpermission all = self + friend\n}"), invalid, "INVALID_SCHEMA", "text", "does not evaluate `self`"},
 		{"one that strands tuples", text(strings.Replace(gitclub, "relation owner: user\n", "relation owner: team\n", 1)),
 			"FailedPrecondition", "STRANDED_TUPLES", "text", "1 of repository#owner@user"},
 	}

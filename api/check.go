@@ -14,6 +14,10 @@ func (s *Server) Check(ctx context.Context, r *tupelov1.CheckRequest) (*tupelov1
 	if err := validateQuestion(r.Object, r.Relation, r.Subject); err != nil {
 		return nil, err
 	}
+	given, err := s.given(r.Context)
+	if err != nil {
+		return nil, err
+	}
 	v, err := s.open(ctx, r.Consistency)
 	if err != nil {
 		return nil, err
@@ -23,12 +27,16 @@ func (s *Server) Check(ctx context.Context, r *tupelov1.CheckRequest) (*tupelov1
 	if err != nil {
 		return nil, err
 	}
+	q.Given = given
+	if r.WithExplanation {
+		return s.explain(ctx, v, q)
+	}
 	result, err := v.model.engine.Check(ctx, v.snapshot, q)
 	s.metrics.evaluated(1, result.Cost)
 	if err != nil {
 		return nil, err
 	}
-	return &tupelov1.CheckResponse{Result: resultOf(result.Verdict), Zookie: v.zookie}, nil
+	return &tupelov1.CheckResponse{Result: resultOf(result.Verdict), Zookie: v.zookie, MissingContext: result.Missing}, nil
 }
 
 func resultOf(v rewrite.Verdict) tupelov1.Result {
@@ -54,12 +62,14 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 	b := newBatchAnswers(len(r.Items))
 	questions := make([]rewrite.Question, 0, len(r.Items))
 	asked := make([]int, 0, len(r.Items)) // the items that questions are of
+	now := s.now().UnixNano()             // one for all: items share what they find out
 	for i, item := range r.Items {
-		q, err := v.model.itemQuestion(item)
+		q, err := s.itemQuestion(v.model, item)
 		if err != nil {
 			b.fail(i, within(fmt.Sprintf("items[%d]", i), err))
 			continue
 		}
+		q.NowNanos = now
 		questions, asked = append(questions, q), append(asked, i)
 	}
 	answers := make([]rewrite.Answer, len(questions))
@@ -79,11 +89,17 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 	return &tupelov1.BatchCheckResponse{Results: b.results, Zookie: v.zookie}, nil
 }
 
-func (m *model) itemQuestion(item *tupelov1.BatchCheckItem) (rewrite.Question, error) {
+func (s *Server) itemQuestion(m *model, item *tupelov1.BatchCheckItem) (rewrite.Question, error) {
 	if err := validateQuestion(item.GetObject(), item.GetRelation(), item.GetSubject()); err != nil {
 		return rewrite.Question{}, err
 	}
-	return m.question(item.Object, item.Relation, item.Subject)
+	given, err := s.given(item.Context)
+	if err != nil {
+		return rewrite.Question{}, err
+	}
+	q, err := m.question(item.Object, item.Relation, item.Subject)
+	q.Given = given
+	return q, err
 }
 
 // batchAnswers gathers the results of a batch, whose messages share one allocation.
@@ -106,8 +122,9 @@ func (b batchAnswers) fail(i int, err error) { b.results[i].Error = statusOf(err
 func (b batchAnswers) answer(i int, a rewrite.Answer) error {
 	switch {
 	case a.Err == nil:
-		b.results[i].Result = resultOf(a.Verdict)
-	case errors.Is(a.Err, rewrite.ErrDepthExceeded), errors.Is(a.Err, rewrite.ErrTooManySubProblems):
+		b.results[i].Result, b.results[i].MissingContext = resultOf(a.Verdict), a.Missing
+	case errors.Is(a.Err, rewrite.ErrDepthExceeded), errors.Is(a.Err, rewrite.ErrTooManySubProblems),
+		errors.Is(a.Err, rewrite.ErrCondition):
 		b.fail(i, a.Err)
 	default:
 		return a.Err

@@ -49,9 +49,10 @@ var errorRules = []errorRule{
 	as[*store.StrandedError]("store.StrandedError", tupelov1.ErrorReason_ERROR_REASON_STRANDED_TUPLES),
 	is("tuple.ErrTooManyNames", tuple.ErrTooManyNames, tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_NAMES),
 
-	// The evaluator's limits.
+	// The evaluator's limits, and conditions that it cannot decide.
 	is("rewrite.ErrDepthExceeded", rewrite.ErrDepthExceeded, tupelov1.ErrorReason_ERROR_REASON_DEPTH_EXCEEDED, "rewrite.DepthError"),
 	is("rewrite.ErrTooManySubProblems", rewrite.ErrTooManySubProblems, tupelov1.ErrorReason_ERROR_REASON_TOO_MUCH_WORK, "rewrite.WorkError"),
+	is("rewrite.ErrCondition", rewrite.ErrCondition, tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED, "rewrite.CaveatError"),
 	is("rewrite.ErrWildcardSubject", rewrite.ErrWildcardSubject, tupelov1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED),
 
 	// This package's own, where no handler has named the field.

@@ -30,13 +30,16 @@ func (s *Server) Expand(ctx context.Context, r *tupelov1.ExpandRequest) (*tupelo
 	if err != nil {
 		return nil, err
 	}
+	options.NowNanos = s.now().UnixNano()
 	tree, err := v.model.engine.Expand(ctx, v.snapshot, slot, readOnlyBytes(r.Object.Id), options)
 	if err != nil {
 		return nil, err
 	}
-	return &tupelov1.ExpandResponse{
-		Tree: treeMessage(v.snapshot.Names(), tree), Zookie: v.zookie, Truncated: tree.Truncated(),
-	}, nil
+	message, err := treeMessage(v.snapshot.Names(), tree)
+	if err != nil {
+		return nil, err
+	}
+	return &tupelov1.ExpandResponse{Tree: message, Zookie: v.zookie, Truncated: tree.Truncated()}, nil
 }
 
 func validateExpand(r *tupelov1.ExpandRequest) (options rewrite.ExpandOptions, err error) {
@@ -61,6 +64,8 @@ var treeKinds = map[rewrite.TreeKind]tupelov1.UsersetTree_Kind{
 	rewrite.IntersectionTree: tupelov1.UsersetTree_KIND_INTERSECTION,
 	rewrite.ExclusionTree:    tupelov1.UsersetTree_KIND_EXCLUSION,
 	rewrite.NothingTree:      tupelov1.UsersetTree_KIND_NIL,
+	rewrite.EveryArrowTree:   tupelov1.UsersetTree_KIND_TUPLE_TO_USERSET_ALL,
+	rewrite.SelfTree:         tupelov1.UsersetTree_KIND_SELF,
 }
 
 var treeCuts = map[rewrite.Cut]tupelov1.UsersetTree_Cut{
@@ -71,10 +76,10 @@ var treeCuts = map[rewrite.Cut]tupelov1.UsersetTree_Cut{
 }
 
 // treeMessage spells a tree with names.
-func treeMessage(names *tuple.Names, t *rewrite.Tree) *tupelov1.UsersetTree {
+func treeMessage(names *tuple.Names, t *rewrite.Tree) (*tupelov1.UsersetTree, error) {
 	message := &tupelov1.UsersetTree{Kind: treeKinds[t.Kind], Cut: treeCuts[t.Cut]}
 	switch t.Kind {
-	case rewrite.UsersetTree, rewrite.ThisTree, rewrite.ArrowTree:
+	case rewrite.UsersetTree, rewrite.ThisTree, rewrite.ArrowTree, rewrite.EveryArrowTree, rewrite.SelfTree:
 		message.Object = &tupelov1.Object{Type: names.TypeName(t.Object.Type), Id: string(t.Object.ID)}
 		message.Relation = names.RelationName(t.Object.Type, t.Relation)
 		message.Target = names.RelationName(t.Target.Type, t.Target.Relation)
@@ -86,8 +91,39 @@ func treeMessage(names *tuple.Names, t *rewrite.Tree) *tupelov1.UsersetTree {
 			Relation: names.RelationName(subject.Type, subject.Relation),
 		})
 	}
-	for _, child := range t.Children {
-		message.Children = append(message.Children, treeMessage(names, child))
+	if err := putConditions(names, t, message); err != nil {
+		return nil, err
 	}
-	return message
+	for _, child := range t.Children {
+		m, err := treeMessage(names, child)
+		if err != nil {
+			return nil, err
+		}
+		message.Children = append(message.Children, m)
+	}
+	return message, nil
+}
+
+// putConditions puts what the tuples of a node carry into its message.
+func putConditions(names *tuple.Names, t *rewrite.Tree, message *tupelov1.UsersetTree) (err error) {
+	if !t.Condition.None() {
+		if message.Condition, err = conditionMessage(names, t.Condition); err != nil {
+			return err
+		}
+	}
+	if t.Conditions == nil {
+		return nil
+	}
+	message.Conditions = make([]*tupelov1.Condition, len(t.Subjects))
+	for i := range t.Subjects {
+		if message.Conditions[i], err = conditionMessage(names, t.Conditions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func conditionMessage(names *tuple.Names, t tuple.Traits) (*tupelov1.Condition, error) {
+	caveat, expires, err := traitsMessages(names.CaveatName(t.Caveat), string(t.Context), t.ExpiresNanos)
+	return &tupelov1.Condition{Caveat: caveat, ExpiresAt: expires}, err
 }

@@ -23,13 +23,17 @@ func (s *Server) ListObjects(r *tupelov1.ListObjectsRequest, stream grpc.ServerS
 		return err
 	}
 	sub := r.Subject
-	request := hashList("ListObjects", r.Consistency, r.ObjectType, r.Relation, sub.Type, sub.Id, sub.Relation)
+	given, err := s.given(r.Context)
+	if err != nil {
+		return err
+	}
+	request := hashList("ListObjects", r.Consistency, r.ObjectType, r.Relation, sub.Type, sub.Id, sub.Relation, string(given.Context))
 	l, v, above, err := s.openList(stream.Context(), r.Consistency, r.Cursor, request)
 	if err != nil {
 		return err
 	}
 	defer v.close()
-	q := rewrite.ObjectsQuestion{Window: rewrite.Window{Above: above, Limit: int(r.Limit)}}
+	q := rewrite.ObjectsQuestion{Given: given, Window: rewrite.Window{Above: above, Limit: int(r.Limit)}}
 	if q.Slot, err = v.model.slotNamed("object_type", r.ObjectType, r.Relation); err != nil {
 		return err
 	}
@@ -43,7 +47,7 @@ func (s *Server) ListObjects(r *tupelov1.ListObjectsRequest, stream grpc.ServerS
 		return err
 	}
 	listing, err := v.model.engine.ListObjects(stream.Context(), v.snapshot, q, func(o rewrite.FoundObject) bool {
-		page = append(page, &tupelov1.ListedObject{Id: string(o.ID), Result: resultOf(o.Verdict)})
+		page = append(page, &tupelov1.ListedObject{Id: string(o.ID), Result: resultOf(o.Verdict), MissingContext: o.Missing})
 		return l.found(o.ID, send)
 	})
 	return s.endList(l, listing, err, send)
@@ -54,14 +58,18 @@ func (s *Server) ListSubjects(r *tupelov1.ListSubjectsRequest, stream grpc.Serve
 	if err := validateListSubjects(r); err != nil {
 		return err
 	}
-	request := hashList("ListSubjects", r.Consistency, r.Object.Type, r.Object.Id, r.Relation, r.SubjectType, r.SubjectRelation)
+	given, err := s.given(r.Context)
+	if err != nil {
+		return err
+	}
+	request := hashList("ListSubjects", r.Consistency, r.Object.Type, r.Object.Id, r.Relation, r.SubjectType, r.SubjectRelation, string(given.Context))
 	l, v, above, err := s.openList(stream.Context(), r.Consistency, r.Cursor, request)
 	if err != nil {
 		return err
 	}
 	defer v.close()
 	q := rewrite.SubjectsQuestion{
-		ObjectID: readOnlyBytes(r.Object.Id), Window: rewrite.Window{Above: above, Limit: int(r.Limit)},
+		ObjectID: readOnlyBytes(r.Object.Id), Given: given, Window: rewrite.Window{Above: above, Limit: int(r.Limit)},
 	}
 	if q.Slot, err = v.model.slotNamed("object.type", r.Object.Type, r.Relation); err != nil {
 		return err
@@ -76,7 +84,7 @@ func (s *Server) ListSubjects(r *tupelov1.ListSubjectsRequest, stream grpc.Serve
 		return err
 	}
 	listing, err := v.model.engine.ListSubjects(stream.Context(), v.snapshot, q, func(o rewrite.FoundSubject) bool {
-		page = append(page, &tupelov1.ListedSubject{Id: string(o.ID), Result: resultOf(o.Verdict)})
+		page = append(page, &tupelov1.ListedSubject{Id: string(o.ID), Result: resultOf(o.Verdict), MissingContext: o.Missing})
 		return l.found(o.ID, send)
 	})
 	return s.endList(l, listing, err, send)

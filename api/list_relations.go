@@ -15,6 +15,10 @@ func (s *Server) ListRelations(ctx context.Context, r *tupelov1.ListRelationsReq
 	if err := validateAsker(r.Subject); err != nil {
 		return nil, err
 	}
+	given, err := s.given(r.Context)
+	if err != nil {
+		return nil, err
+	}
 	v, err := s.open(ctx, r.Consistency)
 	if err != nil {
 		return nil, err
@@ -31,7 +35,7 @@ func (s *Server) ListRelations(ctx context.Context, r *tupelov1.ListRelationsReq
 	t := v.model.program.Types[typ]
 	questions := make([]rewrite.Question, t.SlotCount)
 	for i := range questions {
-		questions[i] = rewrite.Question{Slot: t.FirstSlot + int32(i), ObjectID: readOnlyBytes(r.Object.Id), Subject: subject}
+		questions[i] = rewrite.Question{Slot: t.FirstSlot + int32(i), ObjectID: readOnlyBytes(r.Object.Id), Subject: subject, Given: given}
 	}
 	answers := make([]rewrite.Answer, len(questions))
 	if err := v.model.engine.BatchCheck(ctx, v.snapshot, questions, answers); err != nil {
@@ -45,7 +49,7 @@ func (s *Server) ListRelations(ctx context.Context, r *tupelov1.ListRelationsReq
 		}
 		if slot := v.model.program.Slots[questions[i].Slot]; a.Verdict != rewrite.No {
 			response.Relations = append(response.Relations, &tupelov1.ListedRelation{
-				Name: slot.Name, Permission: slot.Permission, Result: resultOf(a.Verdict),
+				Name: slot.Name, Permission: slot.Permission, Result: resultOf(a.Verdict), MissingContext: a.Missing,
 			})
 		}
 	}

@@ -264,6 +264,28 @@ func TestAListGoesOnFromTheCursorOfAnyMessage(t *testing.T) {
 	}
 }
 
+func TestTheCursorOfAListIsBoundToEveryPartOfItsRequest(t *testing.T) {
+	seen := make(map[requestHash]string)
+	for name, hash := range map[string]requestHash{
+		"read":               hashRead(&tupelov1.ReadRequest{}),
+		"objects":            hashList("ListObjects", nil, "a", "b"),
+		"subjects":           hashList("ListSubjects", nil, "a", "b"),
+		"moved parts":        hashList("ListObjects", nil, "ab", ""),
+		"at least":           hashList("ListObjects", atLeast("z"), "a", "b"),
+		"exactly":            hashList("ListObjects", exactly("z"), "a", "b"),
+		"exactly at another": hashList("ListObjects", exactly("y"), "a", "b"),
+		"fully":              hashList("ListObjects", fully(), "a", "b"),
+	} {
+		if other, same := seen[hash]; same {
+			t.Errorf("%s has the hash of %s", name, other)
+		}
+		seen[hash] = name
+	}
+	if hashList("ListObjects", minimizeLatency(), "a", "b") != hashList("ListObjects", nil, "a", "b") {
+		t.Error("the default by name is another request")
+	}
+}
+
 func TestAListOfUsersetsNamesTheirObjects(t *testing.T) {
 	w := newWorld(t, gitclub)
 	w.touch(t, coreReads, "team:core#member@team:inner#member", bobInCore)

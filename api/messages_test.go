@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -45,13 +46,18 @@ func tupleText(m *tupelov1.Tuple) string {
 		n.Caveat = m.Caveat.Name
 	}
 	if m.Caveat.GetContext() != nil {
-		text, err := json.Marshal(m.Caveat.Context.AsMap()) // by name; protojson's spaces vary
-		if err != nil {
-			panic(err)
-		}
-		n.Context = string(text)
+		n.Context = contextText(m.Caveat.Context)
 	}
 	return n.String()
+}
+
+// contextText writes a context in one way; protojson's spaces vary.
+func contextText(s *structpb.Struct) string {
+	text, err := json.Marshal(s.AsMap())
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
 }
 
 func updates(t testing.TB, op tupelov1.Update_Operation, tuples ...string) *tupelov1.WriteRequest {

@@ -104,36 +104,8 @@ func rehearse(tree *schema.Schema, definitions []store.Definition) error {
 			return err
 		}
 	}
-	program, err := schema.Compile(tree, numbering{names})
-	if err != nil {
-		return err
-	}
-	return evaluated(program)
-}
-
-// evaluated refuses what the language has and the evaluator does not follow
-// yet: passing over it would grant more than the schema says.
-func evaluated(p *schema.Program) error {
-	for _, node := range p.Nodes {
-		switch {
-		case node.All:
-			return notEvaluated("`.all(...)`")
-		case node.Op == schema.Self:
-			return notEvaluated("`self`")
-		}
-	}
-	for _, slot := range p.Slots {
-		for i := range slot.Direct {
-			if !slot.Direct[i].Plain() {
-				return notEvaluated(fmt.Sprintf("the caveats and expirations of %s#%s", p.Types[slot.Type].Name, slot.Name))
-			}
-		}
-	}
-	return nil
-}
-
-func notEvaluated(what string) error {
-	return fault(tupelov1.ErrorReason_ERROR_REASON_INVALID_SCHEMA, "text", "this server does not evaluate %s yet", what)
+	_, err := schema.Compile(tree, numbering{names})
+	return err
 }
 
 // schemaFault turns the problems of a schema's text into faults of the field.

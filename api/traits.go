@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -11,13 +12,17 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// maxContextBytes bounds the context that is stored with a tuple; tupelo.proto
-// names it.
-const maxContextBytes = 25000
+// Bounds of the context that is stored with a tuple, and of a request's;
+// tupelo.proto names them.
+const (
+	maxContextBytes      = 25000
+	maxGivenContextBytes = 64 << 10
+)
 
 // This file is about what a tuple carries beside who and what: its caveat and
 // its expiration, from the message to the store's form and back.
@@ -119,21 +124,49 @@ func (m *model) withTraits(t schema.Traits) string {
 	return " with " + strings.Join(with, " and ")
 }
 
+// given is what a question brings along for the conditions of tuples: a context,
+// and the instant at which they are looked at.
+func (s *Server) given(context *structpb.Struct) (rewrite.Given, error) {
+	given := rewrite.Given{NowNanos: s.now().UnixNano()}
+	if len(context.GetFields()) == 0 {
+		return given, nil
+	}
+	if err := validateStruct(context, maxStructDepth); err != nil {
+		return given, within("context", err)
+	}
+	var err error
+	if given.Context, err = json.Marshal(context.AsMap()); err != nil { // its keys are sorted
+		return given, fmt.Errorf("writing the context: %w", err)
+	}
+	if n := len(given.Context); n > maxGivenContextBytes {
+		return given, fault(tupelov1.ErrorReason_ERROR_REASON_OUT_OF_BOUNDS, "context",
+			"it has %d bytes as JSON, %d are allowed", n, maxGivenContextBytes)
+	}
+	return given, nil
+}
+
 // spellTraits puts what a named tuple carries into its message.
-func spellTraits(t *tuple.Named, message *tupelov1.Tuple) error {
-	if t.ExpiresNanos != 0 {
-		message.ExpiresAt = timestamppb.New(time.Unix(0, t.ExpiresNanos))
+func spellTraits(t *tuple.Named, message *tupelov1.Tuple) (err error) {
+	message.Caveat, message.ExpiresAt, err = traitsMessages(t.Caveat, t.Context, t.ExpiresNanos)
+	return err
+}
+
+// traitsMessages spells traits; what is not there is nil.
+func traitsMessages(caveat, context string, expiresNanos int64) (*tupelov1.Caveat, *timestamppb.Timestamp, error) {
+	var expires *timestamppb.Timestamp
+	if expiresNanos != 0 {
+		expires = timestamppb.New(time.Unix(0, expiresNanos))
 	}
-	if t.Caveat == "" {
-		return nil
+	if caveat == "" {
+		return nil, expires, nil
 	}
-	message.Caveat = &tupelov1.Caveat{Name: t.Caveat}
-	if t.Context == "" {
-		return nil
+	message := &tupelov1.Caveat{Name: caveat}
+	if context == "" {
+		return message, expires, nil
 	}
-	message.Caveat.Context = &structpb.Struct{}
-	if err := protojson.Unmarshal(readOnlyBytes(t.Context), message.Caveat.Context); err != nil {
-		return fmt.Errorf("reading the stored context of %s: %w", t.Caveat, err)
+	message.Context = &structpb.Struct{}
+	if err := protojson.Unmarshal(readOnlyBytes(context), message.Context); err != nil {
+		return nil, nil, fmt.Errorf("reading the stored context of %s: %w", caveat, err)
 	}
-	return nil
+	return message, expires, nil
 }

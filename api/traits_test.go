@@ -11,8 +11,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
-	"github.com/tupelodb/tupelo/schema"
-	"github.com/tupelodb/tupelo/store"
 )
 
 // lent is a schema whose tuples may carry something.
@@ -33,31 +31,14 @@ definition tool {
 	relation owner: user
 	relation borrower: user with expiration | user with at_work | user with in_budget and expiration
 	relation viewer: user | user with at_work | user:* with expiration
+	permission use = owner + borrower + viewer
 }
 `
-
-// newLentWorld returns a world with that schema, which WriteSchema refuses
-// until the evaluator follows it.
-func newLentWorld(t testing.TB) *world {
-	t.Helper()
-	w := newWorld(t, "")
-	tree, err := schema.Load("", lent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := w.log.propose(t, store.WriteSchema{
-		UnixMillis: 1, Text: lent, Definitions: definitionsOf(tree), Caveats: caveatsOf(tree),
-	})
-	if r.Err != nil {
-		t.Fatal(r.Err)
-	}
-	return w
-}
 
 const until2030 = "[expiration:2030-01-31T12:00:00.5Z]"
 
 func TestTuplesAreReadAndWatchedWithWhatTheyCarry(t *testing.T) {
-	w := newLentWorld(t)
+	w := newWorld(t, lent)
 	g := w.watch(t, &tupelov1.WatchRequest{})
 	begun := w.log.last()
 	all := []string{
@@ -91,7 +72,7 @@ func TestTuplesAreReadAndWatchedWithWhatTheyCarry(t *testing.T) {
 
 // What a tuple carries is replaced by a touch, and not looked at by a deletion.
 func TestWhatATupleCarriesIsNoPartOfItsIdentity(t *testing.T) {
-	w := newLentWorld(t)
+	w := newWorld(t, lent)
 	g := w.watch(t, &tupelov1.WatchRequest{})
 	begun := w.log.last()
 	const bob = "tool:saw#viewer@user:bob"
@@ -111,7 +92,7 @@ func TestWhatATupleCarriesIsNoPartOfItsIdentity(t *testing.T) {
 
 // Equal contexts are stored as equal bytes, however they were written.
 func TestAContextIsStoredInOneWay(t *testing.T) {
-	w := newLentWorld(t)
+	w := newWorld(t, lent)
 	const carol = "tool:saw#borrower@user:carol"
 	w.touch(t, carol+`[at_work:{"ip":"10.1.2.3","hours":[9.0]}]`)
 	g := w.watch(t, &tupelov1.WatchRequest{})
@@ -122,7 +103,7 @@ func TestAContextIsStoredInOneWay(t *testing.T) {
 
 // Contexts are large where ids are not. No page is larger than clients take.
 func TestPagesWithLargeContextsHaveFewerTuples(t *testing.T) {
-	w := newLentWorld(t)
+	w := newWorld(t, lent)
 	hours := "[" + strings.TrimSuffix(strings.Repeat("9,", maxContextBytes/2-20), ",") + "]"
 	const n = 40
 	for i := range n {
@@ -149,7 +130,7 @@ func TestPagesWithLargeContextsHaveFewerTuples(t *testing.T) {
 }
 
 func TestAContextOfTheLargestSizePasses(t *testing.T) {
-	w := newLentWorld(t)
+	w := newWorld(t, lent)
 	for size, passes := range map[int]bool{maxContextBytes: true, maxContextBytes + 1: false} {
 		hours := "9" + strings.Repeat(",9", (size-len(`{"hours":[9]}`))/2)
 		if size%2 == 0 {
@@ -170,7 +151,7 @@ func TestAContextOfTheLargestSizePasses(t *testing.T) {
 }
 
 func TestBadTraitsGetTheirCodeAndField(t *testing.T) {
-	w := newLentWorld(t)
+	w := newWorld(t, lent)
 	w.touch(t, "tool:saw#owner@user:alice")
 	const invalid, failed = "InvalidArgument", "FailedPrecondition"
 	with := func(text string, change func(*tupelov1.Tuple)) *tupelov1.WriteRequest {

@@ -151,6 +151,34 @@ func TestAWatchTellsOfEachRevisionThatChangesSomething(t *testing.T) {
 	}
 }
 
+// What is behind comes page after page, not one with each news.
+func TestAWatchThatIsFarBehindCatchesUpAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, gitclub)
+		zookie := w.touch(t, aliceOwns)
+		const revisions, each = 12, maxPageChanges / 4
+		for i := range revisions {
+			command := store.Write{}
+			for j := range each {
+				command.Updates = append(command.Updates, bulkUpdate(i, j))
+			}
+			if r := w.log.propose(t, command); r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		g := w.watch(t, &tupelov1.WatchRequest{After: zookie, CheckpointEvery: durationpb.New(time.Hour)})
+		begun := time.Now()
+		for range revisions {
+			if e := g.next(); e.text == "checkpoint" {
+				t.Fatalf("%+v", e)
+			}
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 func TestAWatchTellsWhenAChangeWasMade(t *testing.T) {
 	w := newWorld(t, gitclub)
 	g := w.watch(t, &tupelov1.WatchRequest{})

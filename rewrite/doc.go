@@ -1,8 +1,11 @@
 // Package rewrite evaluates: given a compiled program and tuples at one
 // revision, is this subject in that userset (Check, BatchCheck), what is the
 // userset made of (Expand), which objects does a subject have it for, and which
-// subjects does an object have in it (ListObjects, ListSubjects). It keeps nothing of tuples between calls and knows neither the
-// store nor the protocol: tuples come in through a [Reader].
+// subjects does an object have in it (ListObjects, ListSubjects); and why, or what
+// would have to be true (Explain). What a subject may do with an object is a
+// BatchCheck of its type's slots. The package keeps nothing of tuples between
+// calls and knows neither the store nor the protocol: tuples come in through a
+// [Reader].
 //
 // # The one picture
 //
@@ -94,6 +97,9 @@
 //	    ascending by id; a part of it begins above any id and depends on nothing
 //	    but that. Where an entry cannot be decided the list fails and is not
 //	    short. Its memory grows with its sources, not with its entries.
+//
+//	R10 An explanation has Check's verdict. A yes stands on stored tuples and
+//	    leans on no userset further up; each remedy of a no was tried.
 //
 // A list first finds its sources: that of objects reads the rewrite backwards
 // (routes.go), that of subjects forwards. Then it merges the runs of ids that

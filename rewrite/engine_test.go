@@ -266,6 +266,9 @@ func TestAnEngineServesManyAtOnce(t *testing.T) {
 				}
 			}
 			compareBatch(t, engine, w, all)
+			if _, err := listObjects(t, engine, w.Tuples, rewrite.ObjectsQuestion{Slot: all[0].Slot, Subject: all[0].Subject}); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 	workers.Wait()

@@ -3,6 +3,7 @@ package rewrite_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/tupelodb/tupelo/rewrite"
@@ -13,7 +14,7 @@ import (
 
 // FuzzGraphsOfGates reads tuples of the gates schemas from the input, two
 // bytes each, and compares every answer about ann with the oracle: alone, in a
-// batch, and at a depth that may be too small.
+// batch, in lists, and at a depth that may be too small.
 func FuzzGraphsOfGates(f *testing.F) {
 	f.Add(false, uint8(1), []byte{0x00, 0x01, 0x10, 0x02, 0x30, 0x00})
 	f.Add(true, uint8(2), []byte{0x10, 0x00, 0x20, 0x00, 0x11, 0x01, 0x21, 0x00})
@@ -45,6 +46,16 @@ func FuzzGraphsOfGates(f *testing.F) {
 			}
 		}
 		compareBatch(t, engine, w, all)
+		listed, err := listObjects(t, engine, w.Tuples, objectsOf(t, w, "node", "inside", "user:ann"))
+		if want := allowed(w, truth, all[0].Slot); err != nil || !slices.Equal(listed, want) {
+			t.Fatalf("ann is listed inside %v, %v; want %v", listed, err, want)
+		}
+		for _, q := range all {
+			users, err := listSubjects(t, engine, w.Tuples, rewrite.SubjectsQuestion{Slot: q.Slot, ObjectID: q.ObjectID, Kind: q.Subject.Kind()})
+			if err != nil || slices.Contains(users, "ann") != q.truth {
+				t.Fatalf("%s: the users listed are %v, %v; want ann: %t", q.text, users, err, q.truth)
+			}
+		}
 	})
 }
 

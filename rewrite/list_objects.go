@@ -191,8 +191,8 @@ func (l *objectList) land(at landing, id []byte, way passage, hops int) error {
 			return err
 		case result.Verdict == Yes:
 			place.way = certain
-		case result.Verdict == No:
-			place.way = closed
+		case result.Verdict == No && r.goals.list[r.goals.at(at.slot, id)].state != undefined:
+			place.way = closed // what is undefined can still make others conditional
 		}
 	}
 	l.sources.places[g] = place

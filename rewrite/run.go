@@ -168,6 +168,22 @@ func (r *run) stored(object tuple.Object, slot *schema.Slot, subject tuple.Subje
 	}
 }
 
+// lookUp is stored for the search, which needs no more than a value.
+func (r *run) lookUp(object tuple.Object, slot *schema.Slot, subject tuple.Subject) (value, error) {
+	r.cost.Reads++
+	traits, found, err := r.reader.Find(object, tuple.RelationID(slot.Number), subject)
+	switch {
+	case err != nil:
+		return undecided, r.readError(object, slot, err)
+	case !found:
+		return no, nil
+	case traits.None():
+		return yes, nil
+	}
+	c, err := r.condition(traits)
+	return c.value(), err
+}
+
 // sought returns the subject that a relation would store if it stores the
 // question's subject by one of its kinds: the subject itself or the wildcard
 // that covers it. A wildcard covers objects, never usersets.

@@ -40,6 +40,7 @@ func TestScenarios(t *testing.T) {
 			checkQuestions(t, scenario, w)
 			for i := range scenario.Sections {
 				checkTree(t, &scenario.Sections[i], w)
+				checkExplanation(t, &scenario.Sections[i], w)
 			}
 			if *update {
 				if err := os.WriteFile(file, []byte(scenario.String()), 0o644); err != nil {
@@ -145,6 +146,29 @@ func checkTree(t *testing.T, section *rewritetest.Section, w *rewritetest.World)
 	}
 	if diff := cmp.Diff(strings.TrimSpace(section.Body), strings.TrimSpace(text)); diff != "" {
 		t.Errorf("expand %s (-want +got):\n%s", section.Args, diff)
+	}
+}
+
+// checkExplanation compares an explain section with the text, or puts the text
+// into it.
+func checkExplanation(t *testing.T, section *rewritetest.Section, w *rewritetest.World) {
+	t.Helper()
+	if section.Name != "explain" {
+		return
+	}
+	userset, subject, _ := strings.Cut(section.Args, "@")
+	q := ask(t, w, userset, subject)
+	q.NowNanos = 2
+	explained, err := rewrite.New(w.Program, rewrite.Limits{}).Explain(context.Background(), w.Tuples, q, rewrite.ExplainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := explained.Text(w.Names)
+	if *update {
+		section.Body = text + "\n"
+	}
+	if diff := cmp.Diff(strings.TrimSpace(section.Body), strings.TrimSpace(text)); diff != "" {
+		t.Errorf("explain %s (-want +got):\n%s", section.Args, diff)
 	}
 }
 

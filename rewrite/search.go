@@ -212,14 +212,11 @@ func (r *run) storedDirectly(g int32, slot *schema.Slot) (value, error) {
 		if !ok {
 			continue
 		}
-		found, err := r.stored(r.object(g), slot, subject)
-		if err != nil {
-			return undecided, err
+		found, err := r.lookUp(r.object(g), slot, subject)
+		if err != nil || found == yes {
+			return found, err
 		}
-		switch found.value() {
-		case yes:
-			return yes, nil
-		case undecided:
+		if found == undecided {
 			sum = undecided
 		}
 	}
@@ -289,11 +286,15 @@ func (r *run) page(read *reading, g int32, relation *schema.Slot, kind tuple.Kin
 	}
 	read.goals, read.counts = read.goals[:0], read.counts[:0]
 	for i := range read.page.Len() {
-		c, err := r.condition(read.page.Traits(i))
-		if err != nil {
-			return err
+		counts := yes
+		if traits := read.page.Traits(i); !traits.None() {
+			c, err := r.condition(traits)
+			if err != nil {
+				return err
+			}
+			counts = c.value()
 		}
-		read.counts = append(read.counts, c.value())
+		read.counts = append(read.counts, counts)
 		if target != noTarget {
 			read.goals = append(read.goals, r.goals.at(target, read.page.ID(i)))
 		}

@@ -90,6 +90,9 @@ const (
 	// FAILED_PRECONDITION: the relation takes the subject, but not with this
 	// caveat or expiration, or not without one.
 	ErrorReason_ERROR_REASON_TRAITS_NOT_ALLOWED ErrorReason = 32
+	// FAILED_PRECONDITION: the answer depends on a tuple whose caveat has no value
+	// for the context given: a value has the wrong type, or the expression fails.
+	ErrorReason_ERROR_REASON_CONDITION_FAILED ErrorReason = 33
 	// ALREADY_EXISTS: a tuple to create is there already.
 	ErrorReason_ERROR_REASON_TUPLE_EXISTS ErrorReason = 40
 	// OUT_OF_RANGE: the revision is older than the history that is kept.
@@ -157,6 +160,7 @@ var (
 		30: "ERROR_REASON_UNKNOWN_CAVEAT",
 		31: "ERROR_REASON_INVALID_CONTEXT",
 		32: "ERROR_REASON_TRAITS_NOT_ALLOWED",
+		33: "ERROR_REASON_CONDITION_FAILED",
 		40: "ERROR_REASON_TUPLE_EXISTS",
 		41: "ERROR_REASON_REVISION_EXPIRED",
 		42: "ERROR_REASON_REVISION_UNKNOWN",
@@ -203,6 +207,7 @@ var (
 		"ERROR_REASON_UNKNOWN_CAVEAT":       30,
 		"ERROR_REASON_INVALID_CONTEXT":      31,
 		"ERROR_REASON_TRAITS_NOT_ALLOWED":   32,
+		"ERROR_REASON_CONDITION_FAILED":     33,
 		"ERROR_REASON_TUPLE_EXISTS":         40,
 		"ERROR_REASON_REVISION_EXPIRED":     41,
 		"ERROR_REASON_REVISION_UNKNOWN":     42,
@@ -252,7 +257,7 @@ var File_tupelo_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xab\v\n" +
+	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xce\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MISSING_FIELD\x10\x01\x12\x1e\n" +
@@ -283,7 +288,8 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_TOO_MANY_NAMES\x10\x1d\x12\x1f\n" +
 	"\x1bERROR_REASON_UNKNOWN_CAVEAT\x10\x1e\x12 \n" +
 	"\x1cERROR_REASON_INVALID_CONTEXT\x10\x1f\x12#\n" +
-	"\x1fERROR_REASON_TRAITS_NOT_ALLOWED\x10 \x12\x1d\n" +
+	"\x1fERROR_REASON_TRAITS_NOT_ALLOWED\x10 \x12!\n" +
+	"\x1dERROR_REASON_CONDITION_FAILED\x10!\x12\x1d\n" +
 	"\x19ERROR_REASON_TUPLE_EXISTS\x10(\x12!\n" +
 	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12!\n" +
 	"\x1dERROR_REASON_REVISION_UNKNOWN\x10*\x12\x1f\n" +

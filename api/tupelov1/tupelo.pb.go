@@ -110,6 +110,168 @@ func (Result) EnumDescriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{0}
 }
 
+// What a step stands for.
+type ExplanationStep_Kind int32
+
+const (
+	// Never sent.
+	ExplanationStep_KIND_UNSPECIFIED ExplanationStep_Kind = 0
+	// The userset object#relation; its child says why.
+	ExplanationStep_KIND_USERSET ExplanationStep_Kind = 1
+	// A look-up of one tuple.
+	ExplanationStep_KIND_TUPLE ExplanationStep_Kind = 2
+	// What is stored for object#relation.
+	ExplanationStep_KIND_THIS ExplanationStep_Kind = 3
+	// A tuple to userset.
+	ExplanationStep_KIND_TUPLE_TO_USERSET ExplanationStep_Kind = 4
+	// A tuple to userset that wants every object.
+	ExplanationStep_KIND_TUPLE_TO_USERSET_ALL ExplanationStep_Kind = 5
+	// A union.
+	ExplanationStep_KIND_UNION ExplanationStep_Kind = 6
+	// An intersection.
+	ExplanationStep_KIND_INTERSECTION ExplanationStep_Kind = 7
+	// An exclusion.
+	ExplanationStep_KIND_EXCLUSION ExplanationStep_Kind = 8
+	// The empty set.
+	ExplanationStep_KIND_NIL ExplanationStep_Kind = 9
+	// The object itself, or a userset that is the subject.
+	ExplanationStep_KIND_SELF ExplanationStep_Kind = 10
+)
+
+// Enum value maps for ExplanationStep_Kind.
+var (
+	ExplanationStep_Kind_name = map[int32]string{
+		0:  "KIND_UNSPECIFIED",
+		1:  "KIND_USERSET",
+		2:  "KIND_TUPLE",
+		3:  "KIND_THIS",
+		4:  "KIND_TUPLE_TO_USERSET",
+		5:  "KIND_TUPLE_TO_USERSET_ALL",
+		6:  "KIND_UNION",
+		7:  "KIND_INTERSECTION",
+		8:  "KIND_EXCLUSION",
+		9:  "KIND_NIL",
+		10: "KIND_SELF",
+	}
+	ExplanationStep_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":          0,
+		"KIND_USERSET":              1,
+		"KIND_TUPLE":                2,
+		"KIND_THIS":                 3,
+		"KIND_TUPLE_TO_USERSET":     4,
+		"KIND_TUPLE_TO_USERSET_ALL": 5,
+		"KIND_UNION":                6,
+		"KIND_INTERSECTION":         7,
+		"KIND_EXCLUSION":            8,
+		"KIND_NIL":                  9,
+		"KIND_SELF":                 10,
+	}
+)
+
+func (x ExplanationStep_Kind) Enum() *ExplanationStep_Kind {
+	p := new(ExplanationStep_Kind)
+	*p = x
+	return p
+}
+
+func (x ExplanationStep_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplanationStep_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_tupelo_v1_tupelo_proto_enumTypes[1].Descriptor()
+}
+
+func (ExplanationStep_Kind) Type() protoreflect.EnumType {
+	return &file_tupelo_v1_tupelo_proto_enumTypes[1]
+}
+
+func (x ExplanationStep_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplanationStep_Kind.Descriptor instead.
+func (ExplanationStep_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{9, 0}
+}
+
+// Why a step is not explained further.
+type ExplanationStep_Note int32
+
+const (
+	// It is.
+	ExplanationStep_NOTE_UNSPECIFIED ExplanationStep_Note = 0
+	// It is explained earlier in the tree, in preorder.
+	ExplanationStep_NOTE_SHOWN_ABOVE ExplanationStep_Note = 1
+	// It is being explained further up: the tuples make a circle.
+	ExplanationStep_NOTE_IN_CIRCLE ExplanationStep_Note = 2
+	// It can have no subject of this kind, whatever is stored.
+	ExplanationStep_NOTE_OUT_OF_REACH ExplanationStep_Note = 3
+	// It is too deep, or too much work.
+	ExplanationStep_NOTE_BEYOND_LIMITS ExplanationStep_Note = 4
+	// It depends on its own exclusion, and is neither yes nor no.
+	ExplanationStep_NOTE_PARADOXICAL ExplanationStep_Note = 5
+	// The explanation would be too long.
+	ExplanationStep_NOTE_UNEXPLAINED ExplanationStep_Note = 6
+	// It did not matter in the end.
+	ExplanationStep_NOTE_NOT_DECISIVE ExplanationStep_Note = 7
+	// A condition that it depends on has no value.
+	ExplanationStep_NOTE_FAILED ExplanationStep_Note = 8
+)
+
+// Enum value maps for ExplanationStep_Note.
+var (
+	ExplanationStep_Note_name = map[int32]string{
+		0: "NOTE_UNSPECIFIED",
+		1: "NOTE_SHOWN_ABOVE",
+		2: "NOTE_IN_CIRCLE",
+		3: "NOTE_OUT_OF_REACH",
+		4: "NOTE_BEYOND_LIMITS",
+		5: "NOTE_PARADOXICAL",
+		6: "NOTE_UNEXPLAINED",
+		7: "NOTE_NOT_DECISIVE",
+		8: "NOTE_FAILED",
+	}
+	ExplanationStep_Note_value = map[string]int32{
+		"NOTE_UNSPECIFIED":   0,
+		"NOTE_SHOWN_ABOVE":   1,
+		"NOTE_IN_CIRCLE":     2,
+		"NOTE_OUT_OF_REACH":  3,
+		"NOTE_BEYOND_LIMITS": 4,
+		"NOTE_PARADOXICAL":   5,
+		"NOTE_UNEXPLAINED":   6,
+		"NOTE_NOT_DECISIVE":  7,
+		"NOTE_FAILED":        8,
+	}
+)
+
+func (x ExplanationStep_Note) Enum() *ExplanationStep_Note {
+	p := new(ExplanationStep_Note)
+	*p = x
+	return p
+}
+
+func (x ExplanationStep_Note) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExplanationStep_Note) Descriptor() protoreflect.EnumDescriptor {
+	return file_tupelo_v1_tupelo_proto_enumTypes[2].Descriptor()
+}
+
+func (ExplanationStep_Note) Type() protoreflect.EnumType {
+	return &file_tupelo_v1_tupelo_proto_enumTypes[2]
+}
+
+func (x ExplanationStep_Note) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExplanationStep_Note.Descriptor instead.
+func (ExplanationStep_Note) EnumDescriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{9, 1}
+}
+
 // What a node stands for.
 type UsersetTree_Kind int32
 
@@ -134,6 +296,11 @@ const (
 	UsersetTree_KIND_EXCLUSION UsersetTree_Kind = 6
 	// The empty set.
 	UsersetTree_KIND_NIL UsersetTree_Kind = 7
+	// As KIND_TUPLE_TO_USERSET, but what is in every child, if there is one (the
+	// language's .all).
+	UsersetTree_KIND_TUPLE_TO_USERSET_ALL UsersetTree_Kind = 8
+	// The object itself (the language's self).
+	UsersetTree_KIND_SELF UsersetTree_Kind = 9
 )
 
 // Enum value maps for UsersetTree_Kind.
@@ -147,16 +314,20 @@ var (
 		5: "KIND_INTERSECTION",
 		6: "KIND_EXCLUSION",
 		7: "KIND_NIL",
+		8: "KIND_TUPLE_TO_USERSET_ALL",
+		9: "KIND_SELF",
 	}
 	UsersetTree_Kind_value = map[string]int32{
-		"KIND_UNSPECIFIED":      0,
-		"KIND_USERSET":          1,
-		"KIND_THIS":             2,
-		"KIND_TUPLE_TO_USERSET": 3,
-		"KIND_UNION":            4,
-		"KIND_INTERSECTION":     5,
-		"KIND_EXCLUSION":        6,
-		"KIND_NIL":              7,
+		"KIND_UNSPECIFIED":          0,
+		"KIND_USERSET":              1,
+		"KIND_THIS":                 2,
+		"KIND_TUPLE_TO_USERSET":     3,
+		"KIND_UNION":                4,
+		"KIND_INTERSECTION":         5,
+		"KIND_EXCLUSION":            6,
+		"KIND_NIL":                  7,
+		"KIND_TUPLE_TO_USERSET_ALL": 8,
+		"KIND_SELF":                 9,
 	}
 )
 
@@ -171,11 +342,11 @@ func (x UsersetTree_Kind) String() string {
 }
 
 func (UsersetTree_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[1].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[3].Descriptor()
 }
 
 func (UsersetTree_Kind) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[1]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[3]
 }
 
 func (x UsersetTree_Kind) Number() protoreflect.EnumNumber {
@@ -184,7 +355,7 @@ func (x UsersetTree_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UsersetTree_Kind.Descriptor instead.
 func (UsersetTree_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // Why a node leaves something out.
@@ -229,11 +400,11 @@ func (x UsersetTree_Cut) String() string {
 }
 
 func (UsersetTree_Cut) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[2].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[4].Descriptor()
 }
 
 func (UsersetTree_Cut) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[2]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[4]
 }
 
 func (x UsersetTree_Cut) Number() protoreflect.EnumNumber {
@@ -242,7 +413,7 @@ func (x UsersetTree_Cut) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UsersetTree_Cut.Descriptor instead.
 func (UsersetTree_Cut) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14, 1}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 1}
 }
 
 // What to do with a tuple.
@@ -286,11 +457,11 @@ func (x Update_Operation) String() string {
 }
 
 func (Update_Operation) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[3].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[5].Descriptor()
 }
 
 func (Update_Operation) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[3]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[5]
 }
 
 func (x Update_Operation) Number() protoreflect.EnumNumber {
@@ -299,7 +470,7 @@ func (x Update_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Update_Operation.Descriptor instead.
 func (Update_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21, 0}
 }
 
 // What must be true.
@@ -339,11 +510,11 @@ func (x Precondition_Condition) String() string {
 }
 
 func (Precondition_Condition) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[4].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[6].Descriptor()
 }
 
 func (Precondition_Condition) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[4]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[6]
 }
 
 func (x Precondition_Condition) Number() protoreflect.EnumNumber {
@@ -352,7 +523,7 @@ func (x Precondition_Condition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Precondition_Condition.Descriptor instead.
 func (Precondition_Condition) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // What became of a tuple.
@@ -392,11 +563,11 @@ func (x TupleChange_Operation) String() string {
 }
 
 func (TupleChange_Operation) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[5].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[7].Descriptor()
 }
 
 func (TupleChange_Operation) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[5]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[7]
 }
 
 func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
@@ -405,7 +576,7 @@ func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TupleChange_Operation.Descriptor instead.
 func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34, 0}
 }
 
 // Object is one thing of one type, such as repository:gitclub.
@@ -904,9 +1075,17 @@ type CheckRequest struct {
 	// The relation or permission, of the object's type.
 	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject: an object or a userset; "*" is INVALID_ARGUMENT.
-	Subject       *Subject `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Subject *Subject `protobuf:"bytes,4,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Values for parameters of caveats, up to 65,536 bytes as JSON. What a tuple
+	// fixes wins over them, and names that no caveat has a parameter of are passed
+	// over. A value of a type that its parameter does not have is an error where
+	// the answer depends on it.
+	Context *structpb.Struct `protobuf:"bytes,5,opt,name=context,proto3" json:"context,omitempty"`
+	// Whether the answer is to come with the reasons for it. It takes several
+	// times as long then.
+	WithExplanation bool `protobuf:"varint,6,opt,name=with_explanation,json=withExplanation,proto3" json:"with_explanation,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CheckRequest) Reset() {
@@ -967,13 +1146,32 @@ func (x *CheckRequest) GetSubject() *Subject {
 	return nil
 }
 
+func (x *CheckRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *CheckRequest) GetWithExplanation() bool {
+	if x != nil {
+		return x.WithExplanation
+	}
+	return false
+}
+
 // CheckResponse answers a CheckRequest.
 type CheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The answer; never RESULT_UNSPECIFIED.
 	Result Result `protobuf:"varint,1,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
 	// The revision that the answer was computed at.
-	Zookie        string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	Zookie string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// The reasons for the answer, if they were asked for.
+	Explanation   *Explanation `protobuf:"bytes,4,opt,name=explanation,proto3" json:"explanation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1022,6 +1220,288 @@ func (x *CheckResponse) GetZookie() string {
 	return ""
 }
 
+func (x *CheckResponse) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *CheckResponse) GetExplanation() *Explanation {
+	if x != nil {
+		return x.Explanation
+	}
+	return nil
+}
+
+// Explanation is why an answer is what it is.
+type Explanation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step for the userset asked about. Below a yes is what was found; below
+	// a no are the branches that were tried.
+	Root *ExplanationStep `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"`
+	// The nearest ways to turn a no into a yes, the smallest first. Each was
+	// tried. There may be others, and nobody says that one should be taken.
+	Remedies      []*Remedy `protobuf:"bytes,2,rep,name=remedies,proto3" json:"remedies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Explanation) Reset() {
+	*x = Explanation{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Explanation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Explanation) ProtoMessage() {}
+
+func (x *Explanation) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
+func (*Explanation) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Explanation) GetRoot() *ExplanationStep {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *Explanation) GetRemedies() []*Remedy {
+	if x != nil {
+		return x.Remedies
+	}
+	return nil
+}
+
+// ExplanationStep is one userset, expression or tuple that took part in an answer.
+type ExplanationStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the step stands for.
+	Kind ExplanationStep_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=tupelo.v1.ExplanationStep_Kind" json:"kind,omitempty"`
+	// Why it is not explained further, if it is not.
+	Note ExplanationStep_Note `protobuf:"varint,2,opt,name=note,proto3,enum=tupelo.v1.ExplanationStep_Note" json:"note,omitempty"`
+	// The answer for the userset, expression or tuple; of KIND_TUPLE, whether it
+	// is stored and counts.
+	Result Result `protobuf:"varint,3,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// The names of values that a conditional result depends on.
+	MissingContext []string `protobuf:"bytes,4,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	// The object of a userset, of a relation that was read, or of self.
+	Object *Object `protobuf:"bytes,5,opt,name=object,proto3" json:"object,omitempty"`
+	// Its relation or permission.
+	Relation string `protobuf:"bytes,6,opt,name=relation,proto3" json:"relation,omitempty"`
+	// The relation or permission that a tuple to userset follows the objects to.
+	Target string `protobuf:"bytes,7,opt,name=target,proto3" json:"target,omitempty"`
+	// The tuple of KIND_TUPLE, or by which a KIND_USERSET was reached.
+	Tuple *Tuple `protobuf:"bytes,8,opt,name=tuple,proto3" json:"tuple,omitempty"`
+	// Whether the tuple by which a KIND_USERSET was reached counts.
+	TupleResult Result `protobuf:"varint,9,opt,name=tuple_result,json=tupleResult,proto3,enum=tupelo.v1.Result" json:"tuple_result,omitempty"`
+	// Reads of the store by the step and all below it, beyond what steps before
+	// it had found out.
+	Reads int32 `protobuf:"varint,10,opt,name=reads,proto3" json:"reads,omitempty"`
+	// The time that they took.
+	Elapsed *durationpb.Duration `protobuf:"bytes,11,opt,name=elapsed,proto3" json:"elapsed,omitempty"`
+	// The steps that decided this one.
+	Children []*ExplanationStep `protobuf:"bytes,12,rep,name=children,proto3" json:"children,omitempty"`
+	// How many children are left out.
+	Omitted       int32 `protobuf:"varint,13,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplanationStep) Reset() {
+	*x = ExplanationStep{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplanationStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplanationStep) ProtoMessage() {}
+
+func (x *ExplanationStep) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplanationStep.ProtoReflect.Descriptor instead.
+func (*ExplanationStep) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ExplanationStep) GetKind() ExplanationStep_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return ExplanationStep_KIND_UNSPECIFIED
+}
+
+func (x *ExplanationStep) GetNote() ExplanationStep_Note {
+	if x != nil {
+		return x.Note
+	}
+	return ExplanationStep_NOTE_UNSPECIFIED
+}
+
+func (x *ExplanationStep) GetResult() Result {
+	if x != nil {
+		return x.Result
+	}
+	return Result_RESULT_UNSPECIFIED
+}
+
+func (x *ExplanationStep) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
+func (x *ExplanationStep) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *ExplanationStep) GetRelation() string {
+	if x != nil {
+		return x.Relation
+	}
+	return ""
+}
+
+func (x *ExplanationStep) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *ExplanationStep) GetTuple() *Tuple {
+	if x != nil {
+		return x.Tuple
+	}
+	return nil
+}
+
+func (x *ExplanationStep) GetTupleResult() Result {
+	if x != nil {
+		return x.TupleResult
+	}
+	return Result_RESULT_UNSPECIFIED
+}
+
+func (x *ExplanationStep) GetReads() int32 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *ExplanationStep) GetElapsed() *durationpb.Duration {
+	if x != nil {
+		return x.Elapsed
+	}
+	return nil
+}
+
+func (x *ExplanationStep) GetChildren() []*ExplanationStep {
+	if x != nil {
+		return x.Children
+	}
+	return nil
+}
+
+func (x *ExplanationStep) GetOmitted() int32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+// Remedy is a change that turns a no into a yes.
+type Remedy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tuples to add; they carry nothing, and the schema allows them.
+	Add []*Tuple `protobuf:"bytes,1,rep,name=add,proto3" json:"add,omitempty"`
+	// Tuples to delete.
+	Remove        []*Tuple `protobuf:"bytes,2,rep,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Remedy) Reset() {
+	*x = Remedy{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Remedy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Remedy) ProtoMessage() {}
+
+func (x *Remedy) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Remedy.ProtoReflect.Descriptor instead.
+func (*Remedy) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Remedy) GetAdd() []*Tuple {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *Remedy) GetRemove() []*Tuple {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
 // BatchCheckRequest asks several questions about one revision.
 type BatchCheckRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1035,7 +1515,7 @@ type BatchCheckRequest struct {
 
 func (x *BatchCheckRequest) Reset() {
 	*x = BatchCheckRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1527,7 @@ func (x *BatchCheckRequest) String() string {
 func (*BatchCheckRequest) ProtoMessage() {}
 
 func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[8]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1540,7 @@ func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckRequest.ProtoReflect.Descriptor instead.
 func (*BatchCheckRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{8}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BatchCheckRequest) GetConsistency() *Consistency {
@@ -1085,14 +1565,16 @@ type BatchCheckItem struct {
 	// The relation or permission, of the object's type.
 	Relation string `protobuf:"bytes,2,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject: an object or a userset.
-	Subject       *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,4,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BatchCheckItem) Reset() {
 	*x = BatchCheckItem{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1586,7 @@ func (x *BatchCheckItem) String() string {
 func (*BatchCheckItem) ProtoMessage() {}
 
 func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[9]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1599,7 @@ func (x *BatchCheckItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckItem.ProtoReflect.Descriptor instead.
 func (*BatchCheckItem) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{9}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BatchCheckItem) GetObject() *Object {
@@ -1141,6 +1623,13 @@ func (x *BatchCheckItem) GetSubject() *Subject {
 	return nil
 }
 
+func (x *BatchCheckItem) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // BatchCheckResponse answers a BatchCheckRequest.
 type BatchCheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1154,7 +1643,7 @@ type BatchCheckResponse struct {
 
 func (x *BatchCheckResponse) Reset() {
 	*x = BatchCheckResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1655,7 @@ func (x *BatchCheckResponse) String() string {
 func (*BatchCheckResponse) ProtoMessage() {}
 
 func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[10]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1668,7 @@ func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResponse.ProtoReflect.Descriptor instead.
 func (*BatchCheckResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{10}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BatchCheckResponse) GetResults() []*BatchCheckResult {
@@ -1203,14 +1692,17 @@ type BatchCheckResult struct {
 	Result Result `protobuf:"varint,1,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
 	// What Check would have failed with for this item alone. A deadline or a
 	// failure of the server fails the whole call instead.
-	Error         *status.Status `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Error *status.Status `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *BatchCheckResult) Reset() {
 	*x = BatchCheckResult{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1714,7 @@ func (x *BatchCheckResult) String() string {
 func (*BatchCheckResult) ProtoMessage() {}
 
 func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[11]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1727,7 @@ func (x *BatchCheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResult.ProtoReflect.Descriptor instead.
 func (*BatchCheckResult) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{11}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BatchCheckResult) GetResult() Result {
@@ -1248,6 +1740,13 @@ func (x *BatchCheckResult) GetResult() Result {
 func (x *BatchCheckResult) GetError() *status.Status {
 	if x != nil {
 		return x.Error
+	}
+	return nil
+}
+
+func (x *BatchCheckResult) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
 	}
 	return nil
 }
@@ -1274,7 +1773,7 @@ type ExpandRequest struct {
 
 func (x *ExpandRequest) Reset() {
 	*x = ExpandRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1785,7 @@ func (x *ExpandRequest) String() string {
 func (*ExpandRequest) ProtoMessage() {}
 
 func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[12]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1798,7 @@ func (x *ExpandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandRequest.ProtoReflect.Descriptor instead.
 func (*ExpandRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{12}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExpandRequest) GetConsistency() *Consistency {
@@ -1352,7 +1851,7 @@ type ExpandResponse struct {
 
 func (x *ExpandResponse) Reset() {
 	*x = ExpandResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1863,7 @@ func (x *ExpandResponse) String() string {
 func (*ExpandResponse) ProtoMessage() {}
 
 func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[13]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1876,7 @@ func (x *ExpandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandResponse.ProtoReflect.Descriptor instead.
 func (*ExpandResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{13}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExpandResponse) GetTree() *UsersetTree {
@@ -1408,23 +1907,29 @@ type UsersetTree struct {
 	Kind UsersetTree_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=tupelo.v1.UsersetTree_Kind" json:"kind,omitempty"`
 	// Why it leaves something out, if it does.
 	Cut UsersetTree_Cut `protobuf:"varint,2,opt,name=cut,proto3,enum=tupelo.v1.UsersetTree_Cut" json:"cut,omitempty"`
-	// The object, for KIND_USERSET, KIND_THIS and KIND_TUPLE_TO_USERSET.
+	// The object, for KIND_USERSET, KIND_THIS, KIND_SELF and both kinds of tuple
+	// to userset.
 	Object *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
 	// The relation or permission of that object.
 	Relation string `protobuf:"bytes,4,opt,name=relation,proto3" json:"relation,omitempty"`
-	// The relation or permission that KIND_TUPLE_TO_USERSET follows the objects to.
+	// The relation or permission that a tuple to userset follows the objects to.
 	Target string `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
 	// The stored subjects that are leaves, by kind and id.
 	Subjects []*Subject `protobuf:"bytes,6,rep,name=subjects,proto3" json:"subjects,omitempty"`
 	// The operands, in the order of the schema's text.
-	Children      []*UsersetTree `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
+	Children []*UsersetTree `protobuf:"bytes,7,rep,name=children,proto3" json:"children,omitempty"`
+	// What the tuples of the subjects carry, one for each of them, or none at all
+	// if none carries anything. Tuples that have expired are left out of the tree.
+	Conditions []*Condition `protobuf:"bytes,8,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// What the tuple carries by which a KIND_USERSET stands under its parent.
+	Condition     *Condition `protobuf:"bytes,9,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UsersetTree) Reset() {
 	*x = UsersetTree{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1941,7 @@ func (x *UsersetTree) String() string {
 func (*UsersetTree) ProtoMessage() {}
 
 func (x *UsersetTree) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[14]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1954,7 @@ func (x *UsersetTree) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsersetTree.ProtoReflect.Descriptor instead.
 func (*UsersetTree) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{14}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UsersetTree) GetKind() UsersetTree_Kind {
@@ -1501,6 +2006,75 @@ func (x *UsersetTree) GetChildren() []*UsersetTree {
 	return nil
 }
 
+func (x *UsersetTree) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *UsersetTree) GetCondition() *Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+// Condition is what a tuple carries that says when it counts.
+type Condition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its caveat, if it has one.
+	Caveat *Caveat `protobuf:"bytes,1,opt,name=caveat,proto3" json:"caveat,omitempty"`
+	// The instant from which on it does not count, if there is one.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Condition) Reset() {
+	*x = Condition{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Condition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Condition) ProtoMessage() {}
+
+func (x *Condition) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Condition.ProtoReflect.Descriptor instead.
+func (*Condition) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Condition) GetCaveat() *Caveat {
+	if x != nil {
+		return x.Caveat
+	}
+	return nil
+}
+
+func (x *Condition) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // ReadRequest asks for stored tuples.
 type ReadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1522,7 +2096,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +2108,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[15]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +2121,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{15}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReadRequest) GetConsistency() *Consistency {
@@ -1593,7 +2167,7 @@ type ReadResponse struct {
 
 func (x *ReadResponse) Reset() {
 	*x = ReadResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +2179,7 @@ func (x *ReadResponse) String() string {
 func (*ReadResponse) ProtoMessage() {}
 
 func (x *ReadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[16]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +2192,7 @@ func (x *ReadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadResponse.ProtoReflect.Descriptor instead.
 func (*ReadResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{16}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReadResponse) GetTuples() []*Tuple {
@@ -1655,7 +2229,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +2241,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[17]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +2254,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{17}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Update) GetOperation() Update_Operation {
@@ -1711,7 +2285,7 @@ type Precondition struct {
 
 func (x *Precondition) Reset() {
 	*x = Precondition{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +2297,7 @@ func (x *Precondition) String() string {
 func (*Precondition) ProtoMessage() {}
 
 func (x *Precondition) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[18]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +2310,7 @@ func (x *Precondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Precondition.ProtoReflect.Descriptor instead.
 func (*Precondition) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{18}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Precondition) GetCondition() Precondition_Condition {
@@ -1770,7 +2344,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +2356,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[19]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +2369,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{19}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WriteRequest) GetUpdates() []*Update {
@@ -1831,7 +2405,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2417,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[20]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2430,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{20}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WriteResponse) GetZookie() string {
@@ -1888,7 +2462,7 @@ type DeleteByFilterRequest struct {
 
 func (x *DeleteByFilterRequest) Reset() {
 	*x = DeleteByFilterRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +2474,7 @@ func (x *DeleteByFilterRequest) String() string {
 func (*DeleteByFilterRequest) ProtoMessage() {}
 
 func (x *DeleteByFilterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[21]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +2487,7 @@ func (x *DeleteByFilterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteByFilterRequest.ProtoReflect.Descriptor instead.
 func (*DeleteByFilterRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{21}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteByFilterRequest) GetFilter() *Filter {
@@ -1966,7 +2540,7 @@ type DeleteByFilterResponse struct {
 
 func (x *DeleteByFilterResponse) Reset() {
 	*x = DeleteByFilterResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1978,7 +2552,7 @@ func (x *DeleteByFilterResponse) String() string {
 func (*DeleteByFilterResponse) ProtoMessage() {}
 
 func (x *DeleteByFilterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[22]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2565,7 @@ func (x *DeleteByFilterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteByFilterResponse.ProtoReflect.Descriptor instead.
 func (*DeleteByFilterResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteByFilterResponse) GetDeleted() uint64 {
@@ -2026,7 +2600,7 @@ type ReadSchemaRequest struct {
 
 func (x *ReadSchemaRequest) Reset() {
 	*x = ReadSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2038,7 +2612,7 @@ func (x *ReadSchemaRequest) String() string {
 func (*ReadSchemaRequest) ProtoMessage() {}
 
 func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[23]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2051,7 +2625,7 @@ func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaRequest.ProtoReflect.Descriptor instead.
 func (*ReadSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{23}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadSchemaRequest) GetConsistency() *Consistency {
@@ -2076,7 +2650,7 @@ type ReadSchemaResponse struct {
 
 func (x *ReadSchemaResponse) Reset() {
 	*x = ReadSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2662,7 @@ func (x *ReadSchemaResponse) String() string {
 func (*ReadSchemaResponse) ProtoMessage() {}
 
 func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[24]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2675,7 @@ func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaResponse.ProtoReflect.Descriptor instead.
 func (*ReadSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{24}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReadSchemaResponse) GetText() string {
@@ -2137,7 +2711,7 @@ type WriteSchemaRequest struct {
 
 func (x *WriteSchemaRequest) Reset() {
 	*x = WriteSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2723,7 @@ func (x *WriteSchemaRequest) String() string {
 func (*WriteSchemaRequest) ProtoMessage() {}
 
 func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[25]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2736,7 @@ func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaRequest.ProtoReflect.Descriptor instead.
 func (*WriteSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{25}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WriteSchemaRequest) GetText() string {
@@ -2183,7 +2757,7 @@ type WriteSchemaResponse struct {
 
 func (x *WriteSchemaResponse) Reset() {
 	*x = WriteSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2769,7 @@ func (x *WriteSchemaResponse) String() string {
 func (*WriteSchemaResponse) ProtoMessage() {}
 
 func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[26]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2782,7 @@ func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaResponse.ProtoReflect.Descriptor instead.
 func (*WriteSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{26}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WriteSchemaResponse) GetZookie() string {
@@ -2237,7 +2811,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2823,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2836,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchRequest) GetAfter() string {
@@ -2304,7 +2878,7 @@ type WatchFilter struct {
 
 func (x *WatchFilter) Reset() {
 	*x = WatchFilter{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2890,7 @@ func (x *WatchFilter) String() string {
 func (*WatchFilter) ProtoMessage() {}
 
 func (x *WatchFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2903,7 @@ func (x *WatchFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
 func (*WatchFilter) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchFilter) GetObjectType() string {
@@ -2389,7 +2963,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2975,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2988,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchResponse) GetZookie() string {
@@ -2472,7 +3046,7 @@ type TupleChange struct {
 
 func (x *TupleChange) Reset() {
 	*x = TupleChange{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +3058,7 @@ func (x *TupleChange) String() string {
 func (*TupleChange) ProtoMessage() {}
 
 func (x *TupleChange) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +3071,7 @@ func (x *TupleChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TupleChange.ProtoReflect.Descriptor instead.
 func (*TupleChange) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TupleChange) GetOperation() TupleChange_Operation {
@@ -2531,14 +3105,16 @@ type ListObjectsRequest struct {
 	// The last cursor of the page before; empty for the first page. All but the
 	// limit must be as for the first page. OUT_OF_RANGE if the first page's
 	// revision is older than the history that is kept.
-	Cursor        string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,7,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListObjectsRequest) Reset() {
 	*x = ListObjectsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2550,7 +3126,7 @@ func (x *ListObjectsRequest) String() string {
 func (*ListObjectsRequest) ProtoMessage() {}
 
 func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +3139,7 @@ func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListObjectsRequest) GetConsistency() *Consistency {
@@ -2608,6 +3184,13 @@ func (x *ListObjectsRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ListObjectsRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // ListObjectsResponse is a part of a list of objects.
 type ListObjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2626,7 +3209,7 @@ type ListObjectsResponse struct {
 
 func (x *ListObjectsResponse) Reset() {
 	*x = ListObjectsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +3221,7 @@ func (x *ListObjectsResponse) String() string {
 func (*ListObjectsResponse) ProtoMessage() {}
 
 func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +3234,7 @@ func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListObjectsResponse) GetObjects() []*ListedObject {
@@ -2688,14 +3271,17 @@ type ListedObject struct {
 	// The object's id.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The answer of Check for the object: RESULT_YES or RESULT_CONDITIONAL.
-	Result        Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Result Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListedObject) Reset() {
 	*x = ListedObject{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +3293,7 @@ func (x *ListedObject) String() string {
 func (*ListedObject) ProtoMessage() {}
 
 func (x *ListedObject) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +3306,7 @@ func (x *ListedObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedObject.ProtoReflect.Descriptor instead.
 func (*ListedObject) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListedObject) GetId() string {
@@ -2735,6 +3321,13 @@ func (x *ListedObject) GetResult() Result {
 		return x.Result
 	}
 	return Result_RESULT_UNSPECIFIED
+}
+
+func (x *ListedObject) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
 }
 
 // ListSubjectsRequest asks: which subjects have relation on object?
@@ -2753,14 +3346,16 @@ type ListSubjectsRequest struct {
 	// The most subjects to list, or 0 for all of them.
 	Limit int32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
 	// As in ListObjectsRequest.
-	Cursor        string `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,7,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,8,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListSubjectsRequest) Reset() {
 	*x = ListSubjectsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +3367,7 @@ func (x *ListSubjectsRequest) String() string {
 func (*ListSubjectsRequest) ProtoMessage() {}
 
 func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +3380,7 @@ func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListSubjectsRequest) GetConsistency() *Consistency {
@@ -2837,6 +3432,13 @@ func (x *ListSubjectsRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ListSubjectsRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // ListSubjectsResponse is a part of a list of subjects.
 type ListSubjectsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2854,7 +3456,7 @@ type ListSubjectsResponse struct {
 
 func (x *ListSubjectsResponse) Reset() {
 	*x = ListSubjectsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +3468,7 @@ func (x *ListSubjectsResponse) String() string {
 func (*ListSubjectsResponse) ProtoMessage() {}
 
 func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +3481,7 @@ func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListSubjectsResponse) GetSubjects() []*ListedSubject {
@@ -2918,14 +3520,17 @@ type ListedSubject struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The answer of Check for the subject. RESULT_NO is possible after "*" only,
 	// for a subject that "*" does not stand for.
-	Result        Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Result Result `protobuf:"varint,2,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,3,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListedSubject) Reset() {
 	*x = ListedSubject{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2937,7 +3542,7 @@ func (x *ListedSubject) String() string {
 func (*ListedSubject) ProtoMessage() {}
 
 func (x *ListedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2950,7 +3555,7 @@ func (x *ListedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedSubject.ProtoReflect.Descriptor instead.
 func (*ListedSubject) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListedSubject) GetId() string {
@@ -2967,6 +3572,13 @@ func (x *ListedSubject) GetResult() Result {
 	return Result_RESULT_UNSPECIFIED
 }
 
+func (x *ListedSubject) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
+}
+
 // ListRelationsRequest asks: what does subject have on object?
 type ListRelationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2975,14 +3587,16 @@ type ListRelationsRequest struct {
 	// The object.
 	Object *Object `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	// The subject: an object or a userset; "*" is INVALID_ARGUMENT.
-	Subject       *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	Subject *Subject `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Values for parameters of caveats, as in CheckRequest.
+	Context       *structpb.Struct `protobuf:"bytes,4,opt,name=context,proto3" json:"context,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRelationsRequest) Reset() {
 	*x = ListRelationsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3608,7 @@ func (x *ListRelationsRequest) String() string {
 func (*ListRelationsRequest) ProtoMessage() {}
 
 func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3621,7 @@ func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRelationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRelationsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListRelationsRequest) GetConsistency() *Consistency {
@@ -3031,6 +3645,13 @@ func (x *ListRelationsRequest) GetSubject() *Subject {
 	return nil
 }
 
+func (x *ListRelationsRequest) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
 // ListRelationsResponse answers a ListRelationsRequest.
 type ListRelationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3045,7 +3666,7 @@ type ListRelationsResponse struct {
 
 func (x *ListRelationsResponse) Reset() {
 	*x = ListRelationsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3678,7 @@ func (x *ListRelationsResponse) String() string {
 func (*ListRelationsResponse) ProtoMessage() {}
 
 func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3691,7 @@ func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRelationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRelationsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListRelationsResponse) GetRelations() []*ListedRelation {
@@ -3095,14 +3716,17 @@ type ListedRelation struct {
 	// Whether it is a permission rather than a relation.
 	Permission bool `protobuf:"varint,2,opt,name=permission,proto3" json:"permission,omitempty"`
 	// The answer of Check: RESULT_YES or RESULT_CONDITIONAL.
-	Result        Result `protobuf:"varint,3,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Result Result `protobuf:"varint,3,opt,name=result,proto3,enum=tupelo.v1.Result" json:"result,omitempty"`
+	// For RESULT_CONDITIONAL, the names of values that the answer depends on and
+	// that neither the context nor a tuple gives, sorted.
+	MissingContext []string `protobuf:"bytes,4,rep,name=missing_context,json=missingContext,proto3" json:"missing_context,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListedRelation) Reset() {
 	*x = ListedRelation{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3114,7 +3738,7 @@ func (x *ListedRelation) String() string {
 func (*ListedRelation) ProtoMessage() {}
 
 func (x *ListedRelation) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3127,7 +3751,7 @@ func (x *ListedRelation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedRelation.ProtoReflect.Descriptor instead.
 func (*ListedRelation) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListedRelation) GetName() string {
@@ -3149,6 +3773,13 @@ func (x *ListedRelation) GetResult() Result {
 		return x.Result
 	}
 	return Result_RESULT_UNSPECIFIED
+}
+
+func (x *ListedRelation) GetMissingContext() []string {
+	if x != nil {
+		return x.MissingContext
+	}
+	return nil
 }
 
 var File_tupelo_v1_tupelo_proto protoreflect.FileDescriptor
@@ -3188,28 +3819,80 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x11at_least_as_fresh\x18\x02 \x01(\tH\x00R\x0eatLeastAsFresh\x12,\n" +
 	"\x11at_exact_snapshot\x18\x03 \x01(\tH\x00R\x0fatExactSnapshot\x12+\n" +
 	"\x10fully_consistent\x18\x04 \x01(\bH\x00R\x0ffullyConsistentB\r\n" +
-	"\vrequirement\"\xbd\x01\n" +
+	"\vrequirement\"\x9b\x02\n" +
 	"\fCheckRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12,\n" +
-	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"R\n" +
+	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x121\n" +
+	"\acontext\x18\x05 \x01(\v2\x17.google.protobuf.StructR\acontext\x12)\n" +
+	"\x10with_explanation\x18\x06 \x01(\bR\x0fwithExplanation\"\xb5\x01\n" +
 	"\rCheckResponse\x12)\n" +
 	"\x06result\x18\x01 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"~\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\x128\n" +
+	"\vexplanation\x18\x04 \x01(\v2\x16.tupelo.v1.ExplanationR\vexplanation\"l\n" +
+	"\vExplanation\x12.\n" +
+	"\x04root\x18\x01 \x01(\v2\x1a.tupelo.v1.ExplanationStepR\x04root\x12-\n" +
+	"\bremedies\x18\x02 \x03(\v2\x11.tupelo.v1.RemedyR\bremedies\"\xd7\a\n" +
+	"\x0fExplanationStep\x123\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1f.tupelo.v1.ExplanationStep.KindR\x04kind\x123\n" +
+	"\x04note\x18\x02 \x01(\x0e2\x1f.tupelo.v1.ExplanationStep.NoteR\x04note\x12)\n" +
+	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x04 \x03(\tR\x0emissingContext\x12)\n" +
+	"\x06object\x18\x05 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
+	"\brelation\x18\x06 \x01(\tR\brelation\x12\x16\n" +
+	"\x06target\x18\a \x01(\tR\x06target\x12&\n" +
+	"\x05tuple\x18\b \x01(\v2\x10.tupelo.v1.TupleR\x05tuple\x124\n" +
+	"\ftuple_result\x18\t \x01(\x0e2\x11.tupelo.v1.ResultR\vtupleResult\x12\x14\n" +
+	"\x05reads\x18\n" +
+	" \x01(\x05R\x05reads\x123\n" +
+	"\aelapsed\x18\v \x01(\v2\x19.google.protobuf.DurationR\aelapsed\x126\n" +
+	"\bchildren\x18\f \x03(\v2\x1a.tupelo.v1.ExplanationStepR\bchildren\x12\x18\n" +
+	"\aomitted\x18\r \x01(\x05R\aomitted\"\xdf\x01\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fKIND_USERSET\x10\x01\x12\x0e\n" +
+	"\n" +
+	"KIND_TUPLE\x10\x02\x12\r\n" +
+	"\tKIND_THIS\x10\x03\x12\x19\n" +
+	"\x15KIND_TUPLE_TO_USERSET\x10\x04\x12\x1d\n" +
+	"\x19KIND_TUPLE_TO_USERSET_ALL\x10\x05\x12\x0e\n" +
+	"\n" +
+	"KIND_UNION\x10\x06\x12\x15\n" +
+	"\x11KIND_INTERSECTION\x10\a\x12\x12\n" +
+	"\x0eKIND_EXCLUSION\x10\b\x12\f\n" +
+	"\bKIND_NIL\x10\t\x12\r\n" +
+	"\tKIND_SELF\x10\n" +
+	"\"\xc9\x01\n" +
+	"\x04Note\x12\x14\n" +
+	"\x10NOTE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10NOTE_SHOWN_ABOVE\x10\x01\x12\x12\n" +
+	"\x0eNOTE_IN_CIRCLE\x10\x02\x12\x15\n" +
+	"\x11NOTE_OUT_OF_REACH\x10\x03\x12\x16\n" +
+	"\x12NOTE_BEYOND_LIMITS\x10\x04\x12\x14\n" +
+	"\x10NOTE_PARADOXICAL\x10\x05\x12\x14\n" +
+	"\x10NOTE_UNEXPLAINED\x10\x06\x12\x15\n" +
+	"\x11NOTE_NOT_DECISIVE\x10\a\x12\x0f\n" +
+	"\vNOTE_FAILED\x10\b\"V\n" +
+	"\x06Remedy\x12\"\n" +
+	"\x03add\x18\x01 \x03(\v2\x10.tupelo.v1.TupleR\x03add\x12(\n" +
+	"\x06remove\x18\x02 \x03(\v2\x10.tupelo.v1.TupleR\x06remove\"~\n" +
 	"\x11BatchCheckRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12/\n" +
-	"\x05items\x18\x02 \x03(\v2\x19.tupelo.v1.BatchCheckItemR\x05items\"\x85\x01\n" +
+	"\x05items\x18\x02 \x03(\v2\x19.tupelo.v1.BatchCheckItemR\x05items\"\xb8\x01\n" +
 	"\x0eBatchCheckItem\x12)\n" +
 	"\x06object\x18\x01 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
 	"\brelation\x18\x02 \x01(\tR\brelation\x12,\n" +
-	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"c\n" +
+	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x121\n" +
+	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\"c\n" +
 	"\x12BatchCheckResponse\x125\n" +
 	"\aresults\x18\x01 \x03(\v2\x1b.tupelo.v1.BatchCheckResultR\aresults\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"g\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"\x90\x01\n" +
 	"\x10BatchCheckResult\x12)\n" +
 	"\x06result\x18\x01 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12(\n" +
-	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\"\xd0\x01\n" +
+	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusR\x05error\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"\xd0\x01\n" +
 	"\rExpandRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
@@ -3219,7 +3902,7 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x0eExpandResponse\x12*\n" +
 	"\x04tree\x18\x01 \x01(\v2\x16.tupelo.v1.UsersetTreeR\x04tree\x12\x16\n" +
 	"\x06zookie\x18\x02 \x01(\tR\x06zookie\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xa4\x04\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xbc\x05\n" +
 	"\vUsersetTree\x12/\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1b.tupelo.v1.UsersetTree.KindR\x04kind\x12,\n" +
 	"\x03cut\x18\x02 \x01(\x0e2\x1a.tupelo.v1.UsersetTree.CutR\x03cut\x12)\n" +
@@ -3227,7 +3910,11 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\brelation\x18\x04 \x01(\tR\brelation\x12\x16\n" +
 	"\x06target\x18\x05 \x01(\tR\x06target\x12.\n" +
 	"\bsubjects\x18\x06 \x03(\v2\x12.tupelo.v1.SubjectR\bsubjects\x122\n" +
-	"\bchildren\x18\a \x03(\v2\x16.tupelo.v1.UsersetTreeR\bchildren\"\xa1\x01\n" +
+	"\bchildren\x18\a \x03(\v2\x16.tupelo.v1.UsersetTreeR\bchildren\x124\n" +
+	"\n" +
+	"conditions\x18\b \x03(\v2\x14.tupelo.v1.ConditionR\n" +
+	"conditions\x122\n" +
+	"\tcondition\x18\t \x01(\v2\x14.tupelo.v1.ConditionR\tcondition\"\xcf\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_USERSET\x10\x01\x12\r\n" +
@@ -3237,13 +3924,19 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"KIND_UNION\x10\x04\x12\x15\n" +
 	"\x11KIND_INTERSECTION\x10\x05\x12\x12\n" +
 	"\x0eKIND_EXCLUSION\x10\x06\x12\f\n" +
-	"\bKIND_NIL\x10\a\"O\n" +
+	"\bKIND_NIL\x10\a\x12\x1d\n" +
+	"\x19KIND_TUPLE_TO_USERSET_ALL\x10\b\x12\r\n" +
+	"\tKIND_SELF\x10\t\"O\n" +
 	"\x03Cut\x12\x13\n" +
 	"\x0fCUT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCUT_TRUNCATED\x10\x01\x12\x0e\n" +
 	"\n" +
 	"CUT_FOLDED\x10\x02\x12\x10\n" +
-	"\fCUT_REPEATED\x10\x03\"\xa0\x01\n" +
+	"\fCUT_REPEATED\x10\x03\"q\n" +
+	"\tCondition\x12)\n" +
+	"\x06caveat\x18\x01 \x01(\v2\x11.tupelo.v1.CaveatR\x06caveat\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xa0\x01\n" +
 	"\vReadRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x14\n" +
@@ -3322,7 +4015,7 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OPERATION_TOUCHED\x10\x01\x12\x15\n" +
-	"\x11OPERATION_DELETED\x10\x02\"\xe7\x01\n" +
+	"\x11OPERATION_DELETED\x10\x02\"\x9a\x02\n" +
 	"\x12ListObjectsRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12\x1f\n" +
 	"\vobject_type\x18\x02 \x01(\tR\n" +
@@ -3330,15 +4023,17 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12,\n" +
 	"\asubject\x18\x04 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\x05R\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x06 \x01(\tR\x06cursor\"\x94\x01\n" +
+	"\x06cursor\x18\x06 \x01(\tR\x06cursor\x121\n" +
+	"\acontext\x18\a \x01(\v2\x17.google.protobuf.StructR\acontext\"\x94\x01\n" +
 	"\x13ListObjectsResponse\x121\n" +
 	"\aobjects\x18\x01 \x03(\v2\x17.tupelo.v1.ListedObjectR\aobjects\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
 	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
-	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"I\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"r\n" +
 	"\fListedObject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
-	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\"\x92\x02\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"\xc5\x02\n" +
 	"\x13ListSubjectsRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12\x1a\n" +
@@ -3346,28 +4041,32 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\x12)\n" +
 	"\x10subject_relation\x18\x05 \x01(\tR\x0fsubjectRelation\x12\x14\n" +
 	"\x05limit\x18\x06 \x01(\x05R\x05limit\x12\x16\n" +
-	"\x06cursor\x18\a \x01(\tR\x06cursor\"\x98\x01\n" +
+	"\x06cursor\x18\a \x01(\tR\x06cursor\x121\n" +
+	"\acontext\x18\b \x01(\v2\x17.google.protobuf.StructR\acontext\"\x98\x01\n" +
 	"\x14ListSubjectsResponse\x124\n" +
 	"\bsubjects\x18\x01 \x03(\v2\x18.tupelo.v1.ListedSubjectR\bsubjects\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
 	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
-	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"J\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"s\n" +
 	"\rListedSubject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
-	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\"\xa9\x01\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x03 \x03(\tR\x0emissingContext\"\xdc\x01\n" +
 	"\x14ListRelationsRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06object\x18\x02 \x01(\v2\x11.tupelo.v1.ObjectR\x06object\x12,\n" +
-	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\"h\n" +
+	"\asubject\x18\x03 \x01(\v2\x12.tupelo.v1.SubjectR\asubject\x121\n" +
+	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\"h\n" +
 	"\x15ListRelationsResponse\x127\n" +
 	"\trelations\x18\x01 \x03(\v2\x19.tupelo.v1.ListedRelationR\trelations\x12\x16\n" +
-	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"o\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"\x98\x01\n" +
 	"\x0eListedRelation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\n" +
 	"permission\x18\x02 \x01(\bR\n" +
 	"permission\x12)\n" +
-	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result*W\n" +
+	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
+	"\x0fmissing_context\x18\x04 \x03(\tR\x0emissingContext*W\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRESULT_NO\x10\x01\x12\x16\n" +
@@ -3402,148 +4101,176 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 	return file_tupelo_v1_tupelo_proto_rawDescData
 }
 
-var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
-	(UsersetTree_Kind)(0),          // 1: tupelo.v1.UsersetTree.Kind
-	(UsersetTree_Cut)(0),           // 2: tupelo.v1.UsersetTree.Cut
-	(Update_Operation)(0),          // 3: tupelo.v1.Update.Operation
-	(Precondition_Condition)(0),    // 4: tupelo.v1.Precondition.Condition
-	(TupleChange_Operation)(0),     // 5: tupelo.v1.TupleChange.Operation
-	(*Object)(nil),                 // 6: tupelo.v1.Object
-	(*Subject)(nil),                // 7: tupelo.v1.Subject
-	(*Tuple)(nil),                  // 8: tupelo.v1.Tuple
-	(*Caveat)(nil),                 // 9: tupelo.v1.Caveat
-	(*Filter)(nil),                 // 10: tupelo.v1.Filter
-	(*Consistency)(nil),            // 11: tupelo.v1.Consistency
-	(*CheckRequest)(nil),           // 12: tupelo.v1.CheckRequest
-	(*CheckResponse)(nil),          // 13: tupelo.v1.CheckResponse
-	(*BatchCheckRequest)(nil),      // 14: tupelo.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),         // 15: tupelo.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),     // 16: tupelo.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),       // 17: tupelo.v1.BatchCheckResult
-	(*ExpandRequest)(nil),          // 18: tupelo.v1.ExpandRequest
-	(*ExpandResponse)(nil),         // 19: tupelo.v1.ExpandResponse
-	(*UsersetTree)(nil),            // 20: tupelo.v1.UsersetTree
-	(*ReadRequest)(nil),            // 21: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 22: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 23: tupelo.v1.Update
-	(*Precondition)(nil),           // 24: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 25: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 26: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 27: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 28: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 29: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 30: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 31: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 32: tupelo.v1.WriteSchemaResponse
-	(*WatchRequest)(nil),           // 33: tupelo.v1.WatchRequest
-	(*WatchFilter)(nil),            // 34: tupelo.v1.WatchFilter
-	(*WatchResponse)(nil),          // 35: tupelo.v1.WatchResponse
-	(*TupleChange)(nil),            // 36: tupelo.v1.TupleChange
-	(*ListObjectsRequest)(nil),     // 37: tupelo.v1.ListObjectsRequest
-	(*ListObjectsResponse)(nil),    // 38: tupelo.v1.ListObjectsResponse
-	(*ListedObject)(nil),           // 39: tupelo.v1.ListedObject
-	(*ListSubjectsRequest)(nil),    // 40: tupelo.v1.ListSubjectsRequest
-	(*ListSubjectsResponse)(nil),   // 41: tupelo.v1.ListSubjectsResponse
-	(*ListedSubject)(nil),          // 42: tupelo.v1.ListedSubject
-	(*ListRelationsRequest)(nil),   // 43: tupelo.v1.ListRelationsRequest
-	(*ListRelationsResponse)(nil),  // 44: tupelo.v1.ListRelationsResponse
-	(*ListedRelation)(nil),         // 45: tupelo.v1.ListedRelation
-	(*timestamppb.Timestamp)(nil),  // 46: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),        // 47: google.protobuf.Struct
-	(*status.Status)(nil),          // 48: google.rpc.Status
-	(*durationpb.Duration)(nil),    // 49: google.protobuf.Duration
+	(ExplanationStep_Kind)(0),      // 1: tupelo.v1.ExplanationStep.Kind
+	(ExplanationStep_Note)(0),      // 2: tupelo.v1.ExplanationStep.Note
+	(UsersetTree_Kind)(0),          // 3: tupelo.v1.UsersetTree.Kind
+	(UsersetTree_Cut)(0),           // 4: tupelo.v1.UsersetTree.Cut
+	(Update_Operation)(0),          // 5: tupelo.v1.Update.Operation
+	(Precondition_Condition)(0),    // 6: tupelo.v1.Precondition.Condition
+	(TupleChange_Operation)(0),     // 7: tupelo.v1.TupleChange.Operation
+	(*Object)(nil),                 // 8: tupelo.v1.Object
+	(*Subject)(nil),                // 9: tupelo.v1.Subject
+	(*Tuple)(nil),                  // 10: tupelo.v1.Tuple
+	(*Caveat)(nil),                 // 11: tupelo.v1.Caveat
+	(*Filter)(nil),                 // 12: tupelo.v1.Filter
+	(*Consistency)(nil),            // 13: tupelo.v1.Consistency
+	(*CheckRequest)(nil),           // 14: tupelo.v1.CheckRequest
+	(*CheckResponse)(nil),          // 15: tupelo.v1.CheckResponse
+	(*Explanation)(nil),            // 16: tupelo.v1.Explanation
+	(*ExplanationStep)(nil),        // 17: tupelo.v1.ExplanationStep
+	(*Remedy)(nil),                 // 18: tupelo.v1.Remedy
+	(*BatchCheckRequest)(nil),      // 19: tupelo.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),         // 20: tupelo.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),     // 21: tupelo.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),       // 22: tupelo.v1.BatchCheckResult
+	(*ExpandRequest)(nil),          // 23: tupelo.v1.ExpandRequest
+	(*ExpandResponse)(nil),         // 24: tupelo.v1.ExpandResponse
+	(*UsersetTree)(nil),            // 25: tupelo.v1.UsersetTree
+	(*Condition)(nil),              // 26: tupelo.v1.Condition
+	(*ReadRequest)(nil),            // 27: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),           // 28: tupelo.v1.ReadResponse
+	(*Update)(nil),                 // 29: tupelo.v1.Update
+	(*Precondition)(nil),           // 30: tupelo.v1.Precondition
+	(*WriteRequest)(nil),           // 31: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),          // 32: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),  // 33: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil), // 34: tupelo.v1.DeleteByFilterResponse
+	(*ReadSchemaRequest)(nil),      // 35: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),     // 36: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),     // 37: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),    // 38: tupelo.v1.WriteSchemaResponse
+	(*WatchRequest)(nil),           // 39: tupelo.v1.WatchRequest
+	(*WatchFilter)(nil),            // 40: tupelo.v1.WatchFilter
+	(*WatchResponse)(nil),          // 41: tupelo.v1.WatchResponse
+	(*TupleChange)(nil),            // 42: tupelo.v1.TupleChange
+	(*ListObjectsRequest)(nil),     // 43: tupelo.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),    // 44: tupelo.v1.ListObjectsResponse
+	(*ListedObject)(nil),           // 45: tupelo.v1.ListedObject
+	(*ListSubjectsRequest)(nil),    // 46: tupelo.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),   // 47: tupelo.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),          // 48: tupelo.v1.ListedSubject
+	(*ListRelationsRequest)(nil),   // 49: tupelo.v1.ListRelationsRequest
+	(*ListRelationsResponse)(nil),  // 50: tupelo.v1.ListRelationsResponse
+	(*ListedRelation)(nil),         // 51: tupelo.v1.ListedRelation
+	(*timestamppb.Timestamp)(nil),  // 52: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 53: google.protobuf.Struct
+	(*durationpb.Duration)(nil),    // 54: google.protobuf.Duration
+	(*status.Status)(nil),          // 55: google.rpc.Status
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
-	6,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
-	7,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
-	9,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
-	46, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
-	11, // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
-	7,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
-	0,  // 8: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	11, // 9: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	15, // 10: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	6,  // 11: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	7,  // 12: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	17, // 13: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
-	0,  // 14: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	48, // 15: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	11, // 16: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 17: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	20, // 18: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
-	1,  // 19: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
-	2,  // 20: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
-	6,  // 21: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	7,  // 22: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	20, // 23: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	11, // 24: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	10, // 25: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	8,  // 26: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
-	3,  // 27: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	8,  // 28: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
-	4,  // 29: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	10, // 30: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	23, // 31: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	24, // 32: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	47, // 33: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
-	10, // 34: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	24, // 35: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	47, // 36: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
-	11, // 37: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	34, // 38: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	49, // 39: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	46, // 40: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
-	36, // 41: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	47, // 42: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
-	5,  // 43: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
-	8,  // 44: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	11, // 45: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	7,  // 46: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
-	39, // 47: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
-	0,  // 48: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
-	11, // 49: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 50: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
-	42, // 51: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
-	0,  // 52: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
-	11, // 53: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
-	6,  // 54: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
-	7,  // 55: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
-	45, // 56: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
-	0,  // 57: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
-	12, // 58: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	14, // 59: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	18, // 60: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	37, // 61: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
-	40, // 62: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
-	43, // 63: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
-	21, // 64: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	25, // 65: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	27, // 66: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	29, // 67: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	31, // 68: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	33, // 69: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	13, // 70: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	16, // 71: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	19, // 72: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	38, // 73: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
-	41, // 74: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
-	44, // 75: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
-	22, // 76: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	26, // 77: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	28, // 78: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	30, // 79: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	32, // 80: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	35, // 81: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	70, // [70:82] is the sub-list for method output_type
-	58, // [58:70] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	8,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
+	9,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
+	11, // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
+	52, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
+	53, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
+	13, // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	8,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
+	9,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
+	53, // 8: tupelo.v1.CheckRequest.context:type_name -> google.protobuf.Struct
+	0,  // 9: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
+	16, // 10: tupelo.v1.CheckResponse.explanation:type_name -> tupelo.v1.Explanation
+	17, // 11: tupelo.v1.Explanation.root:type_name -> tupelo.v1.ExplanationStep
+	18, // 12: tupelo.v1.Explanation.remedies:type_name -> tupelo.v1.Remedy
+	1,  // 13: tupelo.v1.ExplanationStep.kind:type_name -> tupelo.v1.ExplanationStep.Kind
+	2,  // 14: tupelo.v1.ExplanationStep.note:type_name -> tupelo.v1.ExplanationStep.Note
+	0,  // 15: tupelo.v1.ExplanationStep.result:type_name -> tupelo.v1.Result
+	8,  // 16: tupelo.v1.ExplanationStep.object:type_name -> tupelo.v1.Object
+	10, // 17: tupelo.v1.ExplanationStep.tuple:type_name -> tupelo.v1.Tuple
+	0,  // 18: tupelo.v1.ExplanationStep.tuple_result:type_name -> tupelo.v1.Result
+	54, // 19: tupelo.v1.ExplanationStep.elapsed:type_name -> google.protobuf.Duration
+	17, // 20: tupelo.v1.ExplanationStep.children:type_name -> tupelo.v1.ExplanationStep
+	10, // 21: tupelo.v1.Remedy.add:type_name -> tupelo.v1.Tuple
+	10, // 22: tupelo.v1.Remedy.remove:type_name -> tupelo.v1.Tuple
+	13, // 23: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	20, // 24: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	8,  // 25: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	9,  // 26: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	53, // 27: tupelo.v1.BatchCheckItem.context:type_name -> google.protobuf.Struct
+	22, // 28: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	0,  // 29: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
+	55, // 30: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	13, // 31: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	8,  // 32: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	25, // 33: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	3,  // 34: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
+	4,  // 35: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
+	8,  // 36: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	9,  // 37: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	25, // 38: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	26, // 39: tupelo.v1.UsersetTree.conditions:type_name -> tupelo.v1.Condition
+	26, // 40: tupelo.v1.UsersetTree.condition:type_name -> tupelo.v1.Condition
+	11, // 41: tupelo.v1.Condition.caveat:type_name -> tupelo.v1.Caveat
+	52, // 42: tupelo.v1.Condition.expires_at:type_name -> google.protobuf.Timestamp
+	13, // 43: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	12, // 44: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	10, // 45: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	5,  // 46: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
+	10, // 47: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	6,  // 48: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
+	12, // 49: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	29, // 50: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	30, // 51: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	53, // 52: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	12, // 53: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	30, // 54: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	53, // 55: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	13, // 56: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	40, // 57: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	54, // 58: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	52, // 59: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	42, // 60: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	53, // 61: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	7,  // 62: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	10, // 63: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	13, // 64: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	9,  // 65: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
+	53, // 66: tupelo.v1.ListObjectsRequest.context:type_name -> google.protobuf.Struct
+	45, // 67: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
+	0,  // 68: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
+	13, // 69: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	8,  // 70: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
+	53, // 71: tupelo.v1.ListSubjectsRequest.context:type_name -> google.protobuf.Struct
+	48, // 72: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
+	0,  // 73: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
+	13, // 74: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
+	8,  // 75: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
+	9,  // 76: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
+	53, // 77: tupelo.v1.ListRelationsRequest.context:type_name -> google.protobuf.Struct
+	51, // 78: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
+	0,  // 79: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
+	14, // 80: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	19, // 81: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	23, // 82: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	43, // 83: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
+	46, // 84: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
+	49, // 85: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
+	27, // 86: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	31, // 87: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	33, // 88: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	35, // 89: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	37, // 90: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	39, // 91: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	15, // 92: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	21, // 93: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	24, // 94: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	44, // 95: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
+	47, // 96: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
+	50, // 97: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
+	28, // 98: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	32, // 99: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	34, // 100: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	36, // 101: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	38, // 102: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	41, // 103: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	92, // [92:104] is the sub-list for method output_type
+	80, // [80:92] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -3563,8 +4290,8 @@ func file_tupelo_v1_tupelo_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   40,
+			NumEnums:      8,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

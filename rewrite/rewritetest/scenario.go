@@ -87,7 +87,7 @@ func (s Scenario) World() (*World, error) {
 			text += section.Body
 		case "tuples":
 			tuples = append(tuples, section.Lines()...)
-		case "questions", "expand":
+		case "questions", "expand", "explain":
 		default:
 			return nil, fmt.Errorf("unknown section %q", section.Name)
 		}
