@@ -75,13 +75,12 @@ func (r *run) condition(t tuple.Traits) (condition, error) {
 		return counts, nil
 	}
 	r.cost.Caveats++
-	name := r.engine.program.CaveatName(uint16(t.Caveat))
 	found, err := r.evaluate(t)
 	switch {
 	case err != nil && r.ctx.Err() != nil:
 		return isAbsent, fmt.Errorf("evaluation stopped: %w", r.ctx.Err())
 	case err != nil:
-		return unknowable(&CaveatError{Caveat: name, Err: err}), nil
+		return unknowable(&CaveatError{Caveat: r.engine.program.CaveatName(uint16(t.Caveat)), Err: err}), nil
 	case found.Verdict == caveat.Conditional:
 		return condition{verdict: Conditional, missing: found.Missing}, nil
 	case found.Verdict == caveat.Yes:
@@ -99,7 +98,7 @@ func (r *run) evaluate(t tuple.Traits) (caveat.Result, error) {
 	}
 	request, known := r.contexts[t.Caveat]
 	if !known {
-		request.context, request.err = c.Context(r.given.Context)
+		request.context, request.err = r.engine.kept.convert(c, t.Caveat, r.given.Context)
 		if r.contexts == nil {
 			r.contexts = make(map[tuple.CaveatID]givenContext)
 		}
@@ -108,7 +107,7 @@ func (r *run) evaluate(t tuple.Traits) (caveat.Result, error) {
 	if request.err != nil {
 		return caveat.Result{}, fmt.Errorf("the request's context: %w", request.err)
 	}
-	fixed, err := c.Context(t.Context)
+	fixed, err := r.engine.kept.convert(c, t.Caveat, t.Context)
 	if err != nil {
 		return caveat.Result{}, fmt.Errorf("the tuple's context: %w", err)
 	}

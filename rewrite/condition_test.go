@@ -233,3 +233,20 @@ func BenchmarkCheckCaveat(b *testing.B) {
 		})
 	}
 }
+
+func TestACheckWithContextsThatComeAgainAllocatesOnce(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	w := parse(t, limitSchema, `account:a#payer@user:ann[limit:{"max":10}]`)
+	engine := rewrite.New(w.Program, rewrite.Limits{})
+	q := ask(t, w, "account:a#pay", "user:ann")
+	q.Context = []byte(`{"amount":5}`)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := engine.Check(context.Background(), w.Tuples, q); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 1 {
+		t.Errorf("it allocates %v times; at most 1 is due", n)
+	}
+}

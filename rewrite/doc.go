@@ -92,7 +92,8 @@
 //	    the kind in question.
 //
 //	R8  Nothing of an answer is kept for a request with another context or
-//	    instant.
+//	    instant. What a caveat makes of a context's text is kept: that follows
+//	    from the program alone.
 //	R9  A list has exactly the entries for which Check is not no, each once,
 //	    ascending by id; a part of it begins above any id and depends on nothing
 //	    but that. Where an entry cannot be decided the list fails and is not

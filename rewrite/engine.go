@@ -40,6 +40,7 @@ type Engine struct {
 	seed    maphash.Seed
 	runs    sync.Pool                // of *run
 	known   []atomic.Pointer[routes] // by target slot, made when first asked for
+	kept    conversions              // of contexts
 }
 
 // New returns an engine for a program. A depth limit that would take more
@@ -54,6 +55,7 @@ func New(program *schema.Program, limits Limits) *Engine {
 		seed:    maphash.MakeSeed(),
 		known:   make([]atomic.Pointer[routes], len(program.Slots)),
 	}
+	e.kept.seed = e.seed
 	e.runs.New = func() any { return &run{engine: e, goals: goals{seed: e.seed}} }
 	return e
 }
