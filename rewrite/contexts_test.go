@@ -49,7 +49,7 @@ func TestAKeptContextIsThatOfItsTextAndCaveat(t *testing.T) {
 				if i%(2*conversionPlaces) == 4 {
 					want = caveat.Yes
 				}
-				wantVerdict(t, k, short, 2, text, want)
+				wantVerdict(t, k, short, 1+conversionPlaces, text, want) // at the same place
 			}
 		})
 	}
