@@ -81,6 +81,7 @@ var imports = map[string][]edge{
 		{"store/tuple", "it is asked about named tuples"},
 	},
 	"rewrite/rewritetest": {
+		{"rewrite/oracle", "it says by the oracle's truths whether the tuples of a random world count"},
 		{"schema", "it gives a schema the numbers that a store would"},
 		{"store/tuple", "it holds tuples in memory for the evaluator to read"},
 	},

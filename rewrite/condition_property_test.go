@@ -1,9 +1,8 @@
 package rewrite_test
 
 import (
-	"cmp"
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -88,108 +87,6 @@ func addTraits(rng *rand.Rand, s *schema.Schema) {
 	}
 }
 
-// values are the fields of a context; a nil field has no value.
-type values struct {
-	count        *int
-	flag         *bool
-	place        *string
-	wrongCount   bool
-	Count        json.RawMessage `json:"count"`
-	Flag         *bool           `json:"flag"`
-	Place        *string         `json:"place"`
-	NotAnyOfOurs any             `json:"zzz"`
-}
-
-func readValues(t *testing.T, text string) (v values) {
-	t.Helper()
-	if text == "" {
-		return v
-	}
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatal(err)
-	}
-	if v.Count != nil {
-		v.wrongCount = json.Unmarshal(v.Count, &v.count) != nil
-	}
-	v.flag, v.place = v.Flag, v.Place
-	return v
-}
-
-// open is a truth with the fields it depends on.
-type open struct {
-	truth   oracle.Truth
-	missing []string
-}
-
-func known(yes bool) open {
-	if yes {
-		return open{truth: oracle.Yes}
-	}
-	return open{truth: oracle.No}
-}
-
-func (a open) both(b open) open {
-	both := open{truth: min(a.truth, b.truth)}
-	if both.truth == oracle.Perhaps {
-		both.missing = append(slices.Clone(a.missing), b.missing...)
-	}
-	return both
-}
-
-func (a open) not() open { return open{oracle.Yes - a.truth, a.missing} }
-
-func (a open) either(b open) open { return a.not().both(b.not()).not() }
-
-// of asks something of a field that may have no value.
-func of[T any](name string, value *T, holds func(T) bool) open {
-	if value == nil {
-		return open{oracle.Perhaps, []string{name}}
-	}
-	return known(holds(*value))
-}
-
-// unknowable stands among the missing fields for a condition without a value.
-const unknowable = "!"
-
-// plainly says by the definitions of schematest's caveats whether a tuple counts.
-func plainly(t *testing.T, given rewrite.Given) oracle.Condition {
-	request := readValues(t, string(given.Context))
-	return func(tp tuple.Named) (oracle.Truth, []string) {
-		switch {
-		case tp.ExpiresNanos != 0 && given.NowNanos == 0:
-			return oracle.Perhaps, []string{unknowable}
-		case tp.ExpiresNanos != 0 && tp.ExpiresNanos <= given.NowNanos:
-			return oracle.No, nil
-		case tp.Caveat == "":
-			return oracle.Yes, nil
-		}
-		fixed := readValues(t, tp.Context)
-		wrong := request.wrongCount && tp.Caveat != "flagged" && tp.Caveat != "unflagged"
-		if wrong {
-			return oracle.Perhaps, []string{unknowable}
-		}
-		count, flag, place := cmp.Or(fixed.count, request.count), cmp.Or(fixed.flag, request.flag), cmp.Or(fixed.place, request.place)
-		flagged := of("flag", flag, func(f bool) bool { return f })
-		here := of("place", place, func(p string) bool { return p == "here" })
-		var result open
-		switch tp.Caveat {
-		case "small":
-			result = of("count", count, func(c int) bool { return c < 3 })
-		case "flagged":
-			result = flagged
-		case "unflagged":
-			result = flagged.not()
-		case "gitclub/nearby":
-			result = of("count", count, func(c int) bool { return c > 1 }).both(here)
-		case "any_of":
-			result = flagged.either(of("count", count, func(c int) bool { return c == 2 })).either(here)
-		default:
-			t.Fatalf("no rule for caveat %s", tp.Caveat)
-		}
-		return result.truth, result.missing
-	}
-}
-
 // given makes a random request, seldom one that is wrong.
 func given(rng *rand.Rand, s *schema.Schema) rewrite.Given {
 	var params []*schema.Param
@@ -209,10 +106,14 @@ func given(rng *rand.Rand, s *schema.Schema) rewrite.Given {
 	return g
 }
 
+func plainly(g rewrite.Given) oracle.Condition {
+	return rewritetest.Conditions(string(g.Context), g.NowNanos)
+}
+
 // spell is an answer as the tests compare it.
 func spell(truth oracle.Truth, missing []string) string {
 	switch {
-	case truth == oracle.Perhaps && slices.Contains(missing, unknowable):
+	case truth == oracle.Perhaps && slices.Contains(missing, rewritetest.Unknowable):
 		return "error"
 	case truth == oracle.Perhaps:
 		return "conditional " + strings.Join(missing, " ")
@@ -256,13 +157,7 @@ func (c *conditioned) spell(u, subject oracle.Userset) string {
 // .all and self under random partial contexts and instants: checks, batches and
 // both lists.
 func TestConditionsAgreeWithTheOracle(t *testing.T) {
-	enough, asked := 100_000, 0
-	switch {
-	case *long:
-		enough *= 50
-	case raceDetector:
-		enough /= 4
-	}
+	enough, asked, lists := scaled(100_000), 0, 0
 	tally := make(map[string]int)
 	for n := uint64(1); asked < enough && !t.Failed(); n++ {
 		if *only != 0 {
@@ -276,7 +171,7 @@ func TestConditionsAgreeWithTheOracle(t *testing.T) {
 		var want []string
 		for range 2 {
 			c := conditioned{Given: given(rng, w.Schema), known: make(map[oracle.Userset]map[oracle.Userset]oracle.Answer)}
-			c.plain = oracle.Under(w.Schema, w.Named, plainly(t, c.Given))
+			c.plain = oracle.Under(w.Schema, w.Named, plainly(c.Given))
 			for _, u := range all {
 				c.also = append(c.also, u.Object)
 			}
@@ -293,9 +188,13 @@ func TestConditionsAgreeWithTheOracle(t *testing.T) {
 						t.Fatalf("world %d: %v@%v with %s at %d is %s; want %s\n%s\n%s", n, u, s, c.Context, c.NowNanos, got, truth, schema.Format(w.Schema), listed(w.Named))
 					}
 				}
-				compareObjects(t, engine, w, &c, s, all)
+				compareObjects(t, engine, w, &c, rng, s, all)
+				lists += len(w.Program.Slots)
 			}
-			compareSubjects(t, engine, w, &c, rng, all, objects)
+			for range 5 {
+				compareSubjects(t, engine, w, &c, rng, all, objects)
+				lists++
+			}
 		}
 		compareAnswers(t, engine, w, questions, want)
 		asked += 2 * len(questions)
@@ -303,7 +202,7 @@ func TestConditionsAgreeWithTheOracle(t *testing.T) {
 			t.Logf("again with: go test -run '%s' -seed %d -world %d\n%s\n%s", t.Name(), *seed, n, schema.Format(w.Schema), listed(w.Named))
 		}
 	}
-	t.Logf("%v", tally)
+	t.Logf("%d questions, alone and in batches, and %d lists: %v", asked, lists, tally)
 	for word, least := range map[string]int{"yes": 3000, "no": 3000, "conditional": 300, "error": 50} {
 		if *only == 0 && !raceDetector && tally[word] < least {
 			t.Errorf("only %d answers are %s", tally[word], word)
@@ -326,7 +225,7 @@ func compareAnswers(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, 
 }
 
 // compareObjects lists the objects of a subject for every slot.
-func compareObjects(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, c *conditioned, s oracle.Userset, all []oracle.Userset) {
+func compareObjects(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, c *conditioned, rng *rand.Rand, s oracle.Userset, all []oracle.Userset) {
 	t.Helper()
 	for slot := range int32(len(w.Program.Slots)) {
 		name, typeName := w.Program.Slots[slot].Name, w.Program.Types[w.Program.Slots[slot].Type].Name
@@ -345,52 +244,66 @@ func compareObjects(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, 
 			}
 		}
 		q := rewrite.ObjectsQuestion{Slot: slot, Subject: subject(t, w, s.String()), Given: c.Given}
+		q.Limit = rng.IntN(4)
 		var got []string
-		_, err := engine.ListObjects(context.Background(), w.Tuples, q, func(o rewrite.FoundObject) bool {
-			got = append(got, string(o.ID)+" "+spellResult(o.Result, nil))
-			return true
+		err := inParts(func() (rewrite.Listing, error) {
+			return engine.ListObjects(context.Background(), w.Tuples, q, func(o rewrite.FoundObject) bool {
+				got = append(got, string(o.ID)+" "+spellResult(o.Result, nil))
+				q.Above = bytes.Clone(o.ID)
+				return true
+			})
 		})
 		compareList(t, name+" of "+s.String(), broken, err, want, got)
 	}
 }
 
-// compareSubjects lists the subjects of some usersets.
+// inParts asks for the parts of a list until it is complete.
+func inParts(part func() (rewrite.Listing, error)) error {
+	for {
+		if end, err := part(); err != nil || end.Complete {
+			return err
+		}
+	}
+}
+
+// compareSubjects lists the subjects of a userset.
 func compareSubjects(t *testing.T, engine *rewrite.Engine, w *rewritetest.World, c *conditioned, rng *rand.Rand, all []oracle.Userset, objects int) {
 	t.Helper()
-	for range 5 {
-		u, kind := all[rng.IntN(len(all))], all[rng.IntN(len(all))]
-		if rng.IntN(2) == 0 {
-			kind.Relation = ""
-		}
-		kind.ID = nobody
-		others := "no"
-		if kind.Relation == "" {
-			others = c.spell(u, kind)
-		}
-		q := subjectsOf(t, w, u.String(), kind.String())
-		q.Given = c.Given
-		got := make(map[string]string)
-		_, err := engine.ListSubjects(context.Background(), w.Tuples, q, func(s rewrite.FoundSubject) bool {
+	u, kind := all[rng.IntN(len(all))], all[rng.IntN(len(all))]
+	if rng.IntN(2) == 0 {
+		kind.Relation = ""
+	}
+	kind.ID = nobody
+	others := "no"
+	if kind.Relation == "" {
+		others = c.spell(u, kind)
+	}
+	q := subjectsOf(t, w, u.String(), kind.String())
+	q.Given, q.Limit = c.Given, rng.IntN(4)
+	got := make(map[string]string)
+	err := inParts(func() (rewrite.Listing, error) {
+		return engine.ListSubjects(context.Background(), w.Tuples, q, func(s rewrite.FoundSubject) bool {
 			got[string(s.ID)] = spellResult(s.Result, nil)
+			q.Above = bytes.Clone(s.ID)
 			return true
 		})
-		broken := others == "error"
-		var want, listed []string
-		if others != "no" {
-			want = append(want, tuple.WildcardID+" "+others)
-			listed = append(listed, tuple.WildcardID+" "+got[tuple.WildcardID])
-		}
-		for i := range objects + 1 {
-			kind.ID = rewritetest.ObjectID(i)
-			truth, found := c.spell(u, kind), got[kind.ID]
-			broken = broken || truth == "error"
-			if found == "" {
-				found = others // the wildcard covers it
-			}
-			want, listed = append(want, kind.ID+" "+truth), append(listed, kind.ID+" "+found)
-		}
-		compareList(t, "subjects of "+u.String()+" like "+kind.String(), broken, err, want, listed)
+	})
+	broken := others == "error"
+	var want, listed []string
+	if others != "no" {
+		want = append(want, tuple.WildcardID+" "+others)
+		listed = append(listed, tuple.WildcardID+" "+got[tuple.WildcardID])
 	}
+	for i := range objects + 1 {
+		kind.ID = rewritetest.ObjectID(i)
+		truth, found := c.spell(u, kind), got[kind.ID]
+		broken = broken || truth == "error"
+		if found == "" {
+			found = others // the wildcard covers it
+		}
+		want, listed = append(want, kind.ID+" "+truth), append(listed, kind.ID+" "+found)
+	}
+	compareList(t, "subjects of "+u.String()+" like "+kind.String(), broken, err, want, listed)
 }
 
 func compareList(t *testing.T, what string, broken bool, err error, want, got []string) {

@@ -20,7 +20,7 @@ import (
 var (
 	seed = flag.Uint64("seed", 1, "seed of the random worlds")
 	only = flag.Uint64("world", 0, "run only this random world, counted from 1")
-	long = flag.Bool("long", false, "ask fifty times as many questions of random worlds")
+	long = flag.Bool("long", false, "ask twenty times as many questions of random worlds, and measure lists of a million")
 )
 
 // randomWorld makes the n-th world of the seed, by turns from a schema that a
@@ -56,16 +56,22 @@ func randomWorld(t *testing.T, n uint64) (*rewritetest.World, *rand.Rand, int) {
 	return w, rng, objects
 }
 
+// scaled is how much of what a test asks by default is asked in this run.
+func scaled(enough int) int {
+	switch {
+	case *long:
+		return enough * 20
+	case raceDetector:
+		return enough / 4 // the detector looks for races, of which one goroutine has none
+	default:
+		return enough
+	}
+}
+
 // randomWorlds visits worlds until `enough` of what visit counts is done.
 func randomWorlds(t *testing.T, enough int, visit func(t *testing.T, w *rewritetest.World, rng *rand.Rand, objects int) int) {
 	t.Helper()
-	switch {
-	case *long:
-		enough *= 50
-	case raceDetector:
-		enough /= 4 // the detector looks for races, of which one goroutine has none
-	}
-	done := 0
+	enough, done := scaled(enough), 0
 	for n := uint64(1); done < enough && !t.Failed(); n++ {
 		if *only != 0 {
 			n, done = *only, enough
@@ -77,6 +83,7 @@ func randomWorlds(t *testing.T, enough int, visit func(t *testing.T, w *rewritet
 			t.Logf("the world:\n%s\n%s", schema.Format(w.Schema), listed(w.Named))
 		}
 	}
+	t.Logf("%d questions", done)
 }
 
 func listed(tuples []tuple.Named) string {

@@ -67,7 +67,7 @@ func checkQuestions(t *testing.T, scenario rewritetest.Scenario, w *rewritetest.
 			t.Errorf("%s@%s is %s, %v; want %s", e.Userset, e.Subject, got, err, e.Answer)
 		}
 		u, s := named(t, e.Userset), named(t, e.Subject)
-		truth := oracle.Under(w.Schema, w.Named, plainly(t, questions[i].Given)).Answers(s, u.Object)[u]
+		truth := oracle.Under(w.Schema, w.Named, plainly(questions[i].Given)).Answers(s, u.Object)[u]
 		if got := strings.Join(strings.Fields(spell(truth.Truth, truth.Missing)), " "); got != spellResult(result, nil) {
 			t.Errorf("%s@%s is %s by the oracle; want %s", e.Userset, e.Subject, got, e.Answer)
 		}
