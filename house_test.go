@@ -54,7 +54,9 @@ var imports = map[string][]edge{
 		{"schema/caveat", "it asks the compiled caveats of a program"},
 		{"store/tuple", "questions and answers are about objects and subjects; it reads through an interface of its own"},
 	},
-	"api/tupelov1": nil, // generated
+	"api/tupelov1":  nil, // generated
+	"api/peerv1":    nil, // generated
+	"api/peer/cert": nil, // certificates are files
 	"api": {
 		{"api/tupelov1", "the protocol's messages, which stay in api"},
 		{"rewrite", "it answers checks and expands"},
@@ -161,9 +163,9 @@ var territories = []territory{
 	{"github.com/cockroachdb/pebble/v2", []string{"store", "raft"}, "the state database and the log"},
 	{"github.com/cockroachdb/errors/oserror", []string{"store", "raft"}, "the errors of Pebble's file systems"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
-	{"google.golang.org/grpc", []string{"api", "api/tupelov1", "cmd/tupelo", "bench", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/tupelov1", "cmd/tupelo", "bench"}, "messages stay at the edge"},
-	{"google.golang.org/genproto", []string{"api", "api/tupelov1", "cmd/tupelo", "bench"}, "details of errors"},
+	{"google.golang.org/grpc", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "examples"}, "the edge and its clients"},
+	{"google.golang.org/protobuf", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench"}, "messages stay at the edge"},
+	{"google.golang.org/genproto", []string{"api", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},
 	{"go.opentelemetry.io/", []string{"api", "cmd/tupelo"}, "traces begin and end at the edge"},
 	{"github.com/spf13/", []string{"cmd/tupelo"}, "flags and configuration"},
