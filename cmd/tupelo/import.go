@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
+	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/schema"
+	"github.com/tupelodb/tupelo/schema/fixture"
 )
 
 // The kinds of files that import takes.
@@ -24,13 +29,15 @@ func newImportCommand(t *terminal) *cobra.Command {
 		Use:   "import FILE...",
 		Short: "Write the tuples of files",
 		Long: `Write the tuples of files; - stands for standard input. A file has a tuple on each
-line, OBJECT#RELATION@SUBJECT; blank lines and comments from // or # on are passed
-over. A .yaml or .yml file is a fixture instead, with the keys schema (or
-schemaFile) and relationships, as SpiceDB's validation files; its schema is
-written first.
+line, as read prints them and write takes them; blank lines and comments from // or
+# on are passed over. A .yaml or .yml file is a fixture instead, with the keys
+schema (or schemaFile) and relationships, as SpiceDB's validation files; its schema
+is written first, with the files that it imports.
 
-Tuples are written in batches of 1,000, several at a time: an import is not one
-write. It can be repeated, for tuples that are there already stay as they are.
+Tuples are written in batches of at most 1,000, several at a time: an import is not
+one write. It can be repeated, for tuples that are there already stay as they are;
+one that is there with another caveat or expiration gets those of the file. Which
+it gets is open where a file holds it twice, with different ones.
 The zookie printed at the end covers all of it.`,
 		Example: `  tupelo import tuples.txt
   tupelo import gitclub.yaml
@@ -85,27 +92,67 @@ func (i *importer) lines(ctx context.Context, path string) error {
 	if _, err := i.client.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{}); err != nil {
 		return err
 	}
-	return i.tuples(ctx, file, name, 0)
+	return i.tuples(ctx, tupleLines(file), name)
 }
 
 func (i *importer) fixture(ctx context.Context, path string) error {
-	data, name, err := i.terminal.readFile(path)
+	content, name, err := i.terminal.readFile(path)
 	if err != nil {
 		return err
 	}
-	f, err := parseFixture(data, path)
+	f, err := fixture.Read(name, string(content))
 	if err != nil {
-		return fmt.Errorf("reading the fixture %s: %w", name, err)
+		return mistakes("the fixture", err)
 	}
-	if f.untested {
+	place, text, err := fixtureSchema(f, name, besides(path))
+	if err != nil {
+		return err
+	}
+	if len(f.Assertions)+len(f.Expected) > 0 {
 		i.terminal.notef("%s: its assertions and validation are not looked at", name)
 	}
-	if f.schema != "" {
-		if _, err := i.client.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: f.schema}); err != nil {
-			return situated{f.schemaName, err}
+	if _, err := i.client.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: text}); err != nil {
+		return situated{place, err}
+	}
+	return i.tuples(ctx, fixtureTuples(f), name)
+}
+
+// fixtureSchema returns the schema of a fixture as one text, and the file that it
+// stands in.
+func fixtureSchema(f *fixture.Fixture, name string, read func(path string) (string, error)) (place, text string, err error) {
+	loaded, err := f.LoadSchema(read)
+	if err != nil {
+		return "", "", mistakes("the schema", err)
+	}
+	place, text = name, f.Schema
+	if f.SchemaFile != "" {
+		place = filepath.Join(filepath.Dir(name), f.SchemaFile)
+		if text, err = read(path.Clean(f.SchemaFile)); err != nil {
+			return "", "", err
 		}
 	}
-	return i.tuples(ctx, strings.NewReader(f.relationships), name, f.firstLine-1)
+	if importsFiles(text) {
+		text = schema.Format(loaded)
+	}
+	return place, text, nil
+}
+
+// fixtureTuples yields the tuples of a fixture, with their lines in its file.
+func fixtureTuples(f *fixture.Fixture) iter.Seq2[tupleLine, error] {
+	return func(yield func(tupleLine, error) bool) {
+		for _, r := range f.Relationships {
+			t, err := tupleMessage(r.Tuple)
+			if !yield(tupleLine{r.Pos.Line, t}, err) {
+				return
+			}
+		}
+	}
+}
+
+// isFixture tells the kind of a file by its name.
+func isFixture(path string) bool {
+	ext := strings.ToLower(filepath.Ext(path))
+	return ext == ".yaml" || ext == ".yml"
 }
 
 // importReport is what --json prints.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -28,27 +30,60 @@ type importer struct {
 type batch struct {
 	updates []*tupelov1.Update
 	lines   []int
-	seen    map[string]struct{}
+	bytes   int
+	seen    map[string]int // the update of a tuple, whatever it carries
 }
+
+// maxBatchBytes bounds the updates of one Write: contexts can be long, and a
+// server takes no message of more than 4 MiB.
+const maxBatchBytes = 1 << 20
+
+func (b *batch) full() bool { return len(b.updates) == maxBatch || b.bytes >= maxBatchBytes }
 
 // add takes the tuple of a line; a repetition within the batch is dropped,
-// because one Write must not name a tuple twice.
-func (b *batch) add(l line, t *tupelov1.Tuple) {
+// because one Write must not name a tuple twice. It is an error if the line says
+// something else of the tuple: which one was meant?
+func (b *batch) add(l tupleLine) error {
 	if b.seen == nil {
-		b.seen = make(map[string]struct{}, maxBatch)
+		b.seen = make(map[string]int, maxBatch)
 	}
-	key := tupleText(t)
-	if _, ok := b.seen[key]; ok {
-		return
+	key := tupleIdentity(l.tuple)
+	if at, ok := b.seen[key]; ok {
+		if !proto.Equal(b.updates[at].Tuple, l.tuple) {
+			return fmt.Errorf("%s is on line %d too, with another caveat or expiration", key, b.lines[at])
+		}
+		return nil
 	}
-	b.seen[key] = struct{}{}
-	b.updates = append(b.updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: t})
+	b.seen[key] = len(b.updates)
+	b.updates = append(b.updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: l.tuple})
 	b.lines = append(b.lines, l.number)
+	b.bytes += proto.Size(l.tuple)
+	return nil
 }
 
-// tuples imports the tuples of r. The name and number of a line, for messages,
-// are that of a file of which r begins after skipped lines.
-func (i *importer) tuples(caller context.Context, r io.Reader, name string, skipped int) error {
+// tupleLine is a tuple and the line of the file that it stands on.
+type tupleLine struct {
+	number int
+	tuple  *tupelov1.Tuple
+}
+
+// tupleLines reads the tuples of a file, one a line.
+func tupleLines(r io.Reader) iter.Seq2[tupleLine, error] {
+	return func(yield func(tupleLine, error) bool) {
+		for l, err := range linesOf(r) {
+			var parsed *tupelov1.Tuple
+			if err == nil {
+				parsed, err = parseTuple(l.text)
+			}
+			if !yield(tupleLine{l.number, parsed}, err) {
+				return
+			}
+		}
+	}
+}
+
+// tuples imports tuples of the file with a name.
+func (i *importer) tuples(caller context.Context, lines iter.Seq2[tupleLine, error], name string) error {
 	group, ctx := errgroup.WithContext(caller)
 	group.SetLimit(i.inFlight)
 	var bad badLines
@@ -56,23 +91,18 @@ func (i *importer) tuples(caller context.Context, r io.Reader, name string, skip
 	send := func(b batch) {
 		group.Go(func() error { return i.send(ctx, b, name) })
 	}
-	for l, err := range linesOf(r) {
+	for l, err := range lines {
 		if ctx.Err() != nil {
 			break // a batch failed, or the caller gave up
 		}
-		l.number += skipped
-		var parsed *tupelov1.Tuple
-		if err == nil {
-			parsed, err = parseTuple(l.text)
+		// After a bad line nothing more is sent; other bad lines are worth telling.
+		if err == nil && bad.count == 0 {
+			err = b.add(l)
 		}
 		if err != nil {
 			bad.add(at(name, l.number), err)
-			continue
 		}
-		if bad.count > 0 {
-			continue // nothing more is sent; other bad lines are worth telling
-		}
-		if b.add(l, parsed); len(b.updates) == maxBatch {
+		if bad.count == 0 && b.full() {
 			send(b)
 			b = batch{}
 		}

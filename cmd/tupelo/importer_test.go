@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +95,7 @@ func failWith(code codes.Code, reason tupelov1.ErrorReason, details ...string) e
 func TestImportSendsFullBatchesSeveralAtATimeAndNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, server := newFakeImport(func(int) error { return nil })
-		if err := i.tuples(t.Context(), strings.NewReader(manyTuples(10_500)), "file", 0); err != nil {
+		if err := i.tuples(t.Context(), tupleLines(strings.NewReader(manyTuples(10_500))), "file"); err != nil {
 			t.Fatal(err)
 		}
 		if i.imported.Load() != 10_500 || len(server.stored) != 10_500 {
@@ -122,7 +123,7 @@ func TestImportTriesAgainWhatMayPass(t *testing.T) {
 				}
 				return nil
 			})
-			if err := i.tuples(t.Context(), strings.NewReader(manyTuples(10)), "file", 0); err != nil {
+			if err := i.tuples(t.Context(), tupleLines(strings.NewReader(manyTuples(10))), "file"); err != nil {
 				t.Errorf("after %v: %v", passing, err)
 			}
 			if i.imported.Load() != 10 || len(server.stored) != 10 || server.attempts != 5 {
@@ -145,7 +146,7 @@ func TestImportGivesUpOnWhatDoesNotPass(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			i, server := newFakeImport(func(int) error { return test.err })
-			err := i.tuples(t.Context(), strings.NewReader(manyTuples(10)), "file", 0)
+			err := i.tuples(t.Context(), tupleLines(strings.NewReader(manyTuples(10))), "file")
 			if !errors.Is(err, test.err) || server.attempts != test.attempts || i.imported.Load() != 0 {
 				t.Errorf("%v after %d attempts, want %v after %d", err, server.attempts, test.err, test.attempts)
 			}
@@ -162,9 +163,9 @@ func TestImportStopsSendingAfterAFailure(t *testing.T) {
 			return nil
 		})
 		i.inFlight = 1
-		err := i.tuples(t.Context(), strings.NewReader("// a comment\n\n"+manyTuples(50_000)), "file", 10)
+		err := i.tuples(t.Context(), tupleLines(strings.NewReader("// a comment\n\n"+manyTuples(50_000))), "file")
 		var at situated
-		if !errors.As(err, &at) || at.place != "file:1016" { // 10 skipped, 2 without a tuple, 1,000 sent, the fourth
+		if !errors.As(err, &at) || at.place != "file:1006" { // 2 without a tuple, 1,000 sent, the fourth
 			t.Errorf("the error is %v", err)
 		}
 		// The one that was waiting for its turn may still have been sent.
@@ -177,7 +178,7 @@ func TestImportStopsSendingAfterAFailure(t *testing.T) {
 func TestImportNamesTheLinesOfABatchThatFailsAsAWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, _ := newFakeImport(func(int) error { return failWith(codes.Internal, tupelov1.ErrorReason_ERROR_REASON_INTERNAL) })
-		err := i.tuples(t.Context(), strings.NewReader("\n"+manyTuples(5)), "file", 0)
+		err := i.tuples(t.Context(), tupleLines(strings.NewReader("\n"+manyTuples(5))), "file")
 		if err == nil || !strings.HasPrefix(err.Error(), "file, lines 2 to 6: ") {
 			t.Errorf("the error is %v", err)
 		}
@@ -189,7 +190,7 @@ func TestImportEndsWhenItIsInterrupted(t *testing.T) {
 		i, server := newFakeImport(func(int) error { return failWith(codes.Unavailable, 0) })
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		err := i.tuples(ctx, strings.NewReader(manyTuples(50_000)), "file", 0)
+		err := i.tuples(ctx, tupleLines(strings.NewReader(manyTuples(50_000))), "file")
 		if !errors.Is(err, context.Canceled) || server.attempts == 0 {
 			t.Errorf("%v after %d attempts", err, server.attempts)
 		}
@@ -200,7 +201,7 @@ func TestImportInterruptedBeforeItSendsIsNotDone(t *testing.T) {
 	i, server := newFakeImport(func(int) error { return nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := i.tuples(ctx, strings.NewReader(manyTuples(5)), "file", 0); !errors.Is(err, context.Canceled) {
+	if err := i.tuples(ctx, tupleLines(strings.NewReader(manyTuples(5))), "file"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
 	if server.attempts != 0 {
@@ -212,7 +213,7 @@ func TestBadLinesAreToldOfUpToALimitAndNothingAfterThemIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, server := newFakeImport(func(int) error { return nil })
 		text := manyTuples(999) + strings.Repeat("rubbish\n", 25) + manyTuples(3000)
-		err := i.tuples(t.Context(), strings.NewReader(text), "file", 0)
+		err := i.tuples(t.Context(), tupleLines(strings.NewReader(text)), "file")
 		if err == nil || !strings.Contains(err.Error(), "25 lines cannot be read") ||
 			!strings.Contains(err.Error(), "file:1000: ") || !strings.HasSuffix(err.Error(), "and 15 more") {
 			t.Errorf("the error is %v", err)
@@ -226,8 +227,8 @@ func TestBadLinesAreToldOfUpToALimitAndNothingAfterThemIsSent(t *testing.T) {
 func TestALineThatIsTooLongIsRefusedByItsNumber(t *testing.T) {
 	i, _ := newFakeImport(func(int) error { return nil })
 	text := "team:core#member@user:alice\n" + strings.Repeat("a", maxLineBytes+1) + "\n"
-	err := i.tuples(t.Context(), strings.NewReader(text), "file", 0)
-	if err == nil || !strings.Contains(err.Error(), "file:2: the line has more than 65536 bytes") {
+	err := i.tuples(t.Context(), tupleLines(strings.NewReader(text)), "file")
+	if err == nil || !strings.Contains(err.Error(), "file:2: the line has more than 262144 bytes") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -271,4 +272,34 @@ func TestProgressIsCountedBySecond(t *testing.T) {
 	if got := progressText(0, 0); got != "0 tuples imported, 0 tuples/s" {
 		t.Error(got)
 	}
+}
+
+func TestABatchIsSentBeforeItsContextsGrowTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, server := newFakeImport(func(int) error { return nil })
+		var text strings.Builder
+		for n := range 300 {
+			fmt.Fprintf(&text, "team:core#member@user:u%d[words:{\"words\":\"%s\"}]\n", n, strings.Repeat("x", 20_000))
+		}
+		if err := i.tuples(t.Context(), tupleLines(strings.NewReader(text.String())), "file"); err != nil {
+			t.Fatal(err)
+		}
+		if len(server.stored) != 300 || slices.Max(server.sizes) > 60 || len(server.sizes) > 7 {
+			t.Errorf("%d tuples in batches of the sizes %d", len(server.stored), server.sizes)
+		}
+	})
+}
+
+func TestATupleThatCarriesTwoThingsInOneBatchIsRefusedWithItsLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, server := newFakeImport(func(int) error { return nil })
+		const text = "team:core#member@user:a[day]\n\nteam:core#member@user:a[day]\nteam:core#member@user:a\n"
+		err := i.tuples(t.Context(), tupleLines(strings.NewReader(text)), "file")
+		if err == nil || !strings.Contains(err.Error(), "file:4: team:core#member@user:a is on line 1 too, with another caveat or expiration") {
+			t.Errorf("the error is %v", err)
+		}
+		if server.attempts != 0 {
+			t.Errorf("%d batches were sent", server.attempts)
+		}
+	})
 }

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// maxLineBytes bounds a line: a tuple's two ids have up to 1,024 bytes each.
-const maxLineBytes = 64 << 10
+// maxLineBytes bounds a line: two ids have up to 1,024 bytes each, the context of
+// a tuple 25,000 and that of a question 65,536, before spaces and escapes.
+const maxLineBytes = 256 << 10
 
 // line is one line of a file that says something.
 type line struct {
@@ -20,7 +21,8 @@ type line struct {
 
 // linesOf yields the lines of r that say something. Blank lines are passed
 // over, and comments: from // or # at the start of a line, or after white
-// space, to the line's end.
+// space, to the line's end. What stands in double quotes, as texts of contexts
+// do, is no comment.
 func linesOf(r io.Reader) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		scanner := bufio.NewScanner(r)
@@ -44,8 +46,22 @@ func linesOf(r io.Reader) iter.Seq2[line, error] {
 }
 
 func uncomment(text string) string {
+	quoted, escaped := false, false
 	for i := range len(text) {
-		starts := text[i] == '#' || strings.HasPrefix(text[i:], "//")
+		c := text[i]
+		switch {
+		case escaped:
+			escaped = false
+			continue
+		case quoted:
+			escaped = c == '\\'
+			quoted = c != '"'
+			continue
+		case c == '"':
+			quoted = true
+			continue
+		}
+		starts := c == '#' || strings.HasPrefix(text[i:], "//")
 		if starts && (i == 0 || text[i-1] == ' ' || text[i-1] == '\t') {
 			text = text[:i]
 			break

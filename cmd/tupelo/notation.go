@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -13,37 +15,55 @@ import (
 // noRelation spells "no relation" where leaving it out means any: user:alice#...
 const noRelation = "..."
 
-// parseTuple reads type:id#relation@type:id[#relation].
+// parseTuple reads type:id#relation@type:id[#relation], with what the tuple
+// carries behind it: [caveat:{...}] and [expiration:...].
 func parseTuple(text string) (*tupelov1.Tuple, error) {
 	t, err := tuple.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if t.Caveat != "" || t.ExpiresNanos != 0 {
-		return nil, fmt.Errorf("%q has a caveat or an expiration, which the server does not take yet", text)
-	}
-	return &tupelov1.Tuple{
+	return tupleMessage(t)
+}
+
+// tupleMessage returns a tuple as the API has it.
+func tupleMessage(t tuple.Named) (*tupelov1.Tuple, error) {
+	m := &tupelov1.Tuple{
 		Object:   &tupelov1.Object{Type: t.ObjectType, Id: t.ObjectID},
 		Relation: t.Relation,
 		Subject:  &tupelov1.Subject{Type: t.SubjectType, Id: t.SubjectID, Relation: t.SubjectRelation},
-	}, nil
+	}
+	if t.Caveat != "" {
+		m.Caveat = &tupelov1.Caveat{Name: t.Caveat}
+	}
+	if t.Context != "" {
+		var err error
+		if m.Caveat.Context, err = parseContext(t.Context); err != nil {
+			return nil, fmt.Errorf("caveat %s: %w", t.Caveat, err)
+		}
+	}
+	if t.ExpiresNanos != 0 {
+		m.ExpiresAt = timestamppb.New(time.Unix(0, t.ExpiresNanos))
+	}
+	return m, nil
 }
 
 // parseQuestion reads the words of a question, OBJECT RELATION SUBJECT, or the
 // same in one word, OBJECT#RELATION@SUBJECT.
 func parseQuestion(words []string) (*tupelov1.BatchCheckItem, error) {
-	text := words[0]
+	text := strings.Join(words, " ")
 	switch len(words) {
 	case 1:
 	case 3:
 		text = words[0] + "#" + words[1] + "@" + words[2]
 	default:
-		return nil, fmt.Errorf("%q is not a question: write OBJECT RELATION SUBJECT, as in run:42 cancel user:alice",
-			strings.Join(words, " "))
+		return nil, fmt.Errorf("%q is not a question: write OBJECT RELATION SUBJECT, as in run:42 cancel user:alice", text)
 	}
 	t, err := parseTuple(text)
 	if err != nil {
 		return nil, err
+	}
+	if t.Caveat != nil || t.ExpiresAt != nil {
+		return nil, fmt.Errorf("%q is not a question: only tuples carry caveats and expirations; a question has a context", text)
 	}
 	return &tupelov1.BatchCheckItem{Object: t.Object, Relation: t.Relation, Subject: t.Subject}, nil
 }
@@ -122,6 +142,27 @@ func subjectText(s *tupelov1.Subject) string {
 	return text
 }
 
-func tupleText(t *tupelov1.Tuple) string {
-	return objectText(t.GetObject()) + "#" + t.GetRelation() + "@" + subjectText(t.GetSubject())
+// tupleText spells a tuple as parseTuple reads it.
+func tupleText(t *tupelov1.Tuple) string { return namedTuple(t).String() }
+
+// tupleIdentity spells what makes a tuple the same as another one: all but what
+// it carries.
+func tupleIdentity(t *tupelov1.Tuple) string {
+	return namedTuple(&tupelov1.Tuple{Object: t.GetObject(), Relation: t.GetRelation(), Subject: t.GetSubject()}).String()
+}
+
+// namedTuple is the reverse of tupleMessage.
+func namedTuple(t *tupelov1.Tuple) tuple.Named {
+	named := tuple.Named{
+		ObjectType: t.GetObject().GetType(), ObjectID: t.GetObject().GetId(), Relation: t.GetRelation(),
+		SubjectType: t.GetSubject().GetType(), SubjectID: t.GetSubject().GetId(), SubjectRelation: t.GetSubject().GetRelation(),
+		Caveat: t.GetCaveat().GetName(),
+	}
+	if len(t.GetCaveat().GetContext().GetFields()) > 0 {
+		named.Context = contextText(t.Caveat.Context)
+	}
+	if t.GetExpiresAt() != nil {
+		named.ExpiresNanos = t.ExpiresAt.AsTime().UnixNano()
+	}
+	return named
 }

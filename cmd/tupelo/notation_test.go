@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -81,6 +86,10 @@ func TestTuplesAreSpelledAsTheyAreRead(t *testing.T) {
 		"repository:gitclub#maintainer@user:alice",
 		"repository:gitclub#maintainer@team:core#member",
 		"repository:a/b#reader@user:*",
+		"repository:a#reader@user:b[office_hours]",
+		"repository:a#reader@user:*[expiration:2030-01-31T12:00:00.000000001Z]",
+		`repository:a#reader@team:b#member[c:{"a":[1,2.5,null,{"b":true}],"s":"<]\" // # \n\u2028"}][expiration:2030-01-31T12:00:00Z]`,
+		`repository:a#reader@user:b[c:{"big":9007199254740992,"small":-1e-7}]`,
 	} {
 		parsed, err := parseTuple(text)
 		if err != nil || tupleText(parsed) != text {
@@ -90,7 +99,7 @@ func TestTuplesAreSpelledAsTheyAreRead(t *testing.T) {
 }
 
 func TestCommentsEndLines(t *testing.T) {
-	text := "a\n\n # one\n//two\n\tb // three\nc#d\ne//f\ng\t#h\r\n  i  \n"
+	text := "q\" // in \\\" #\" r # s \"t\n" + "a\n\n # one\n//two\n\tb // three\nc#d\ne//f\ng\t#h\r\n  i  \n"
 	var got []string
 	for l, err := range linesOf(strings.NewReader(text)) {
 		if err != nil {
@@ -98,7 +107,7 @@ func TestCommentsEndLines(t *testing.T) {
 		}
 		got = append(got, at(l.text, l.number))
 	}
-	if want := "a:1 b:5 c#d:6 e//f:7 g:8 i:9"; strings.Join(got, " ") != want {
+	if want := "q\" // in \\\" #\" r:1 a:2 b:6 c#d:7 e//f:8 g:9 i:10"; strings.Join(got, " ") != want {
 		t.Errorf("the lines are %q, want %q", got, want)
 	}
 }
@@ -128,35 +137,118 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-func TestTheLinesOfAFixtureAreThoseOfItsFile(t *testing.T) {
-	for _, test := range []struct {
-		text      string
-		firstLine int
-		lines     string
-	}{
-		{"relationships: |\n  a\n  b\n", 2, "a\nb\n"},
-		{"\n\nrelationships: |-\n\n  a\n", 4, "\na"},
-		{"schema: x\nrelationships: a\n", 2, "a"},
-		{"relationships: >\n  a\n\n  b\n", 2, "a\nb\n"},
-	} {
-		f, err := parseFixture([]byte(test.text), "fixture.yaml")
-		if err != nil || f.firstLine != test.firstLine || f.relationships != test.lines {
-			t.Errorf("%q has the lines %q from %d on, %v", test.text, f.relationships, f.firstLine, err)
+// Whatever read and watch print of a tuple, write and import must take.
+func TestWhateverATupleCarriesComesBackFromItsLine(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		given := randomTuple(r)
+		text := tupleText(given)
+		for l, err := range linesOf(strings.NewReader(text + " // a comment")) {
+			if err != nil || l.text != text {
+				t.Fatalf("%q is the line %q, %v", text, l.text, err)
+			}
+			got, err := parseTuple(l.text)
+			if err != nil || !proto.Equal(got, given) {
+				t.Fatalf("%q is %v, %v; want %v", text, got, err, given)
+			}
 		}
 	}
 }
 
-func FuzzFixtures(f *testing.F) {
-	f.Add([]byte("schema: |\n  definition user {}\nrelationships: |\n  a:b#c@d:e\nassertions:\n  assertTrue: []\n"))
-	f.Add([]byte("relationships: &a [*a]"))
-	f.Add([]byte("- a"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if bytes.Contains(text, []byte("schemaFile")) {
-			return // it would read a file of that name
+func randomTuple(r *rand.Rand) *tupelov1.Tuple {
+	m := &tupelov1.Tuple{
+		Object:   &tupelov1.Object{Type: "acme/doc", Id: "a|b=" + strconv.Itoa(r.IntN(9))},
+		Relation: "reader",
+		Subject:  &tupelov1.Subject{Type: "team", Id: "x", Relation: []string{"", "member"}[r.IntN(2)]},
+	}
+	if r.IntN(3) > 0 {
+		m.Caveat = &tupelov1.Caveat{Name: "c"}
+		if value := randomValue(r, 3); value.GetStructValue() != nil && len(value.GetStructValue().Fields) > 0 {
+			m.Caveat.Context = value.GetStructValue()
 		}
-		parsed, err := parseFixture(text, "fixture.yaml")
-		if (parsed == nil) == (err == nil) {
-			t.Errorf("%q gives %v and %v", text, parsed, err)
+	}
+	if r.IntN(3) == 0 {
+		m.ExpiresAt = &timestamppb.Timestamp{Seconds: r.Int64N(1 << 33), Nanos: r.Int32N(1e9)}
+	}
+	return m
+}
+
+func randomValue(r *rand.Rand, depth int) *structpb.Value {
+	switch n := r.IntN(10); {
+	case depth == 3 || depth > 0 && n < 3:
+		fields := map[string]*structpb.Value{}
+		for range r.IntN(4) {
+			fields[randomString(r)] = randomValue(r, depth-1)
+		}
+		return structpb.NewStructValue(&structpb.Struct{Fields: fields})
+	case depth > 0 && n < 5:
+		list := &structpb.ListValue{}
+		for range r.IntN(4) {
+			list.Values = append(list.Values, randomValue(r, depth-1))
+		}
+		return structpb.NewListValue(list)
+	case n < 6:
+		return structpb.NewNullValue()
+	case n < 7:
+		return structpb.NewBoolValue(r.IntN(2) == 0)
+	case n < 8:
+		return structpb.NewNumberValue(math.Ldexp(r.Float64()-0.5, r.IntN(200)-100))
+	case n < 9:
+		return structpb.NewNumberValue(float64(r.Int64N(1<<60) >> r.IntN(60)))
+	}
+	return structpb.NewStringValue(randomString(r))
+}
+
+func randomString(r *rand.Rand) string {
+	var s strings.Builder
+	for range r.IntN(6) {
+		s.WriteString([]string{"a", "]", "[", `"`, `\`, "//", " # ", " // ", "\n", "\u2028", "<é>", "}", "{", "@", "#"}[r.IntN(15)])
+	}
+	return s.String()
+}
+
+func TestAContextIsOneObjectOfWhichNothingIsLost(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                            "is not a JSON object",
+		`friday`:                      "is not a JSON object",
+		`[1]`:                         "is not a JSON object",
+		`null`:                        "is not a JSON object",
+		`{"day":}`:                    "byte 8",
+		`{"a":1}{}`:                   "is not a JSON object",
+		`{"a":1,"a":2}`:               `duplicate map key "a"`,
+		`{"a":[{"b":1,"b":2}]}`:       `duplicate map key "b"`,
+		`{"a":9007199254740993}`:      `write it as a string, "9007199254740993"`,
+		`{"a":[-9007199254740993]}`:   "write it as a string",
+		`{"a":1e999}`:                 "is not a JSON object",
+		`{"a":9007199254740992}`:      "",
+		`{"a":"9007199254740993"}`:    "",
+		`{"a":0.1,"b":null,"c":[{}]}`: "",
+		" {}\n":                       "",
+	} {
+		given, err := parseContext(text)
+		if want == "" {
+			if err != nil || given == nil {
+				t.Errorf("%s: %v", text, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "proto:") {
+			t.Errorf("%s: the error is %v, want %q in it", text, err, want)
+		}
+	}
+}
+
+func FuzzContexts(f *testing.F) {
+	f.Add(`{"day":"friday","n":[1,2.5,null,{"a":true}]}`)
+	f.Add(`{"a":9007199254740993}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		given, err := parseContext(text)
+		if err != nil {
+			return
+		}
+		again, err := parseContext(contextText(given))
+		if err != nil || !proto.Equal(given, again) {
+			t.Errorf("%q is %v, and spelled %s is %v, %v", text, given, contextText(given), again, err)
 		}
 	})
 }

@@ -22,7 +22,8 @@ func newReadCommand(t *terminal) *cobra.Command {
 		Long: `List the stored tuples that a pattern and flags select; all without any. No
 permissions are computed and no usersets followed.
 
-All tuples are of one revision. The output can be given to import; the zookie
+All tuples are of one revision, with the caveats and expirations that they carry,
+those that have expired among them. The output can be given to import; the zookie
 goes to standard error.
 
 ` + filterHelp,

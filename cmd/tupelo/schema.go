@@ -67,8 +67,9 @@ func newSchemaWriteCommand(t *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "write FILE",
 		Short: "Replace the server's schema",
-		Long: `Replace the server's schema by that of a file; - for standard input. It is refused
-if stored tuples would no longer be allowed; the error says which and how many.`,
+		Long: `Replace the server's schema by that of a file; - for standard input. If it imports
+others, what the server gets is one text that holds them all. It is refused if
+stored tuples would no longer be allowed; the error says which and how many.`,
 		Example: "  tupelo schema write gitclub.zed\n  tupelo schema write - < gitclub.zed",
 		Args:    arguments(1, 1),
 	}
@@ -77,7 +78,11 @@ if stored tuples would no longer be allowed; the error says which and how many.`
 		if err != nil {
 			return err
 		}
-		response, err := c.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: string(text)})
+		whole, err := wholeSchema(name, string(text), besides(args[0]))
+		if err != nil {
+			return err
+		}
+		response, err := c.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: whole})
 		if err != nil {
 			return situated{name, err}
 		}

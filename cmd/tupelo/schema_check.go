@@ -12,9 +12,9 @@ func newSchemaCheckCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Look for mistakes in schemas, without a server",
-		Long: `Look for mistakes in schemas, without a server; - stands for standard input.
-Each mistake is shown with its line. Exit status: 0 if there are none, 1 if there
-are some, 2 if a file cannot be read.`,
+		Long: `Look for mistakes in schemas, and in the files that they import, without a server;
+- stands for standard input, whose imports are in the working directory. Each mistake is shown with its line. Exit status: 0 if there are none, 1 if there are some, 2 if a
+file cannot be read.`,
 		Example: "  tupelo schema check gitclub.zed\n  tupelo schema check --json gitclub.zed",
 		Args:    arguments(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -45,6 +45,8 @@ type schemaReport struct {
 
 // schemaProblem is one mistake; lines and columns count from 1, columns in bytes.
 type schemaProblem struct {
+	// File is the schema's own, or one that it imports.
+	File    string `json:"file"`
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
 	Length  int    `json:"length"`
@@ -58,7 +60,7 @@ func checkSchema(t *terminal, path string) (valid bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	parsed, err := schema.Load(name, string(text))
+	parsed, err := schema.LoadFiles(name, string(text), besides(path))
 	var found *schema.Errors
 	if err != nil && !errors.As(err, &found) {
 		return false, err
@@ -84,7 +86,7 @@ func report(name string, found *schema.Errors) schemaReport {
 	r.Omitted = found.Omitted
 	for _, p := range found.Problems {
 		r.Problems = append(r.Problems, schemaProblem{
-			Line: p.Pos.Line, Column: p.Pos.Column, Length: p.LengthBytes,
+			File: p.File, Line: p.Pos.Line, Column: p.Pos.Column, Length: p.LengthBytes,
 			Text: p.Line, Message: p.Message, Hint: p.Hint,
 		})
 	}

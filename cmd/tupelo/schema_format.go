@@ -17,12 +17,21 @@ func newSchemaFormatCommand(t *terminal) *cobra.Command {
 		Long: `Print schemas in their canonical layout, comments kept, without a server; - stands
 for standard input. With -w files are rewritten and their names printed; with
 --check the names of the files that are not in that layout are printed, and the
-exit status is 1 if there are any.`,
-		Example: "  tupelo schema fmt gitclub.zed\n  tupelo schema fmt -w *.zed\n  tupelo schema fmt --check *.zed",
-		Args:    arguments(1, -1),
+exit status is 1 if there are any.
+
+Imports stay lines. With --resolve the one text is printed that holds what they
+import too: what schema write sends.`,
+		Example: `  tupelo schema fmt gitclub.zed
+  tupelo schema fmt -w *.zed
+  tupelo schema fmt --check *.zed
+  tupelo schema fmt --resolve main.zed > whole.zed`,
+		Args: arguments(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if f.rewrite && f.check {
 				return usagef("schema fmt: -w contradicts --check")
+			}
+			if f.resolve && (f.rewrite || f.check) {
+				return usagef("schema fmt: --resolve contradicts -w and --check")
 			}
 			changed := false
 			for _, path := range args {
@@ -40,11 +49,12 @@ exit status is 1 if there are any.`,
 	}
 	cmd.Flags().BoolVarP(&f.rewrite, "write", "w", false, "rewrite the files")
 	cmd.Flags().BoolVar(&f.check, "check", false, "only tell which files would change")
+	cmd.Flags().BoolVar(&f.resolve, "resolve", false, "print what is imported in place of the imports")
 	return cmd
 }
 
 type formatter struct {
-	rewrite, check bool
+	rewrite, check, resolve bool
 }
 
 // formatReport is what --json prints for each file.
@@ -56,7 +66,8 @@ type formatReport struct {
 }
 
 // format treats one file and reports whether its layout was another one. Names
-// need not make sense for that, only the grammar must hold.
+// need not make sense for that, only the grammar must hold, unless imports are
+// to be resolved.
 func (f *formatter) format(t *terminal, path string) (changed bool, err error) {
 	if f.rewrite && path == "-" {
 		return false, usagef("schema fmt: -w cannot rewrite standard input")
@@ -66,6 +77,9 @@ func (f *formatter) format(t *terminal, path string) (changed bool, err error) {
 		return false, err
 	}
 	parsed, err := schema.Parse(name, string(text))
+	if err == nil && f.resolve {
+		parsed, err = schema.LoadFiles(name, string(text), besides(path))
+	}
 	if err != nil {
 		return false, errors.New("cannot format: " + err.Error())
 	}

@@ -21,8 +21,9 @@ func newWatchCommand(t *terminal) *cobra.Command {
 		Short: "Follow what changes",
 		Long: `Print what changes, revision by revision, until interrupted: + for a tuple that is
 there now, - for one that is there no longer, and the zookie of each revision, from
-which --after goes on without loss or repetition. Flags select changes; what is
-left out selects every value.
+which --after goes on without loss or repetition. Behind its sign a tuple is spelled
+as write and import take it. Flags select changes; what is left out selects every
+value.
 
 Revisions in which nothing is selected are passed by in silence; with --json their
 checkpoints are printed too.`,

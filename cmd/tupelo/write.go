@@ -17,14 +17,17 @@ func newWriteCommand(t *terminal) *cobra.Command {
 		Short: "Write or delete tuples, all or none",
 		Long: `Write tuples, or delete them: all or none, at one revision, up to 1,000.
 
-A tuple is OBJECT#RELATION@SUBJECT. An argument - stands for the lines of standard
-input. A tuple that is there already is no error, unless --create is given; nor
+A tuple is OBJECT#RELATION@SUBJECT, and behind it, where the schema has the relation
+take such subjects, [caveat] or [caveat:{"name":value}], and [expiration:TIME]. An
+argument - stands for the lines of standard input. A tuple that is there already is
+no error, unless --create is given, and gets the caveat and expiration written; nor
 is one that is not there, with --delete.
 
 The zookie is printed once the write is durable. Keep it with what the tuples
 protect, and check with --at-least-as-fresh.`,
 		Example: `  tupelo write repository:gitclub#maintainer@user:alice
   tupelo write --create 'repository:gitclub#reader@user:*' repository:gitclub#admin@team:core#member
+  tupelo write 'repository:gitclub#reader@user:bob[office_hours:{"zone":"utc"}][expiration:2030-01-31T12:00:00Z]'
   tupelo write --delete repository:gitclub#maintainer@user:alice
   tupelo write --must-match organization:acme#owner@user:bob organization:acme#member@user:carol
   tupelo write - < tuples.txt`,
