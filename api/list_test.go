@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
-
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
@@ -33,8 +31,11 @@ func entry(id string, result tupelov1.Result) string {
 	return id + " " + strings.ToLower(strings.TrimPrefix(result.String(), "RESULT_"))
 }
 
+// messages is the client's side of a stream.
+type messages[M any] interface{ Recv() (*M, error) }
+
 // collectPage reads a list to its end.
-func collectPage[M any](t testing.TB, stream grpc.ServerStreamingClient[M], err error, entries func(*M) []string) (p listPage) {
+func collectPage[M any](t testing.TB, stream messages[M], err error, entries func(*M) []string) (p listPage) {
 	t.Helper()
 	for err == nil {
 		var m *M

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -38,6 +39,30 @@ type brokenStream struct {
 func (s brokenStream) Context() context.Context { return s.ctx }
 
 func (brokenStream) Send(*tupelov1.WatchResponse) error { return errTest }
+
+// collected keeps what a handler sends, to be received after it has ended.
+type collected[M any] struct {
+	grpc.ServerStreamingServer[M]
+	ctx  context.Context
+	sent []*M
+}
+
+func (s *collected[M]) Context() context.Context { return s.ctx }
+
+func (s *collected[M]) Send(m *M) error {
+	s.sent = append(s.sent, m)
+	return nil
+}
+
+// Recv takes the next message, as a client does.
+func (s *collected[M]) Recv() (*M, error) {
+	if len(s.sent) == 0 {
+		return nil, io.EOF
+	}
+	m := s.sent[0]
+	s.sent = s.sent[1:]
+	return m, nil
+}
 
 // brokenList is brokenStream for a list.
 type brokenList struct {

@@ -5,7 +5,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite/oracle"
@@ -16,8 +20,8 @@ import (
 )
 
 var (
-	worldSeed = flag.Uint64("api.seed", 1, "seed of the random worlds")
-	worldLong = flag.Bool("api.long", false, "ask twenty times as many questions of random worlds")
+	worldSeed = flag.Uint64("seed", 1, "seed of the random worlds")
+	worldLong = flag.Bool("long", false, "ask twenty times as many questions of random worlds")
 )
 
 // past is a revision of a random world: its zookie, and what was stored at it.
@@ -26,98 +30,158 @@ type past struct {
 	tuples []tuple.Named
 }
 
+// storedWorld is a random world that a server has, with all of its past.
+type storedWorld struct {
+	*rewritetest.World
+	rng      *rand.Rand
+	server   *Server
+	nowNanos int64 // the server's clock
+	objects  int
+	usersets []oracle.Userset
+	also     []oracle.Object
+	live     map[tuple.Named]bool
+	history  []past
+	asked    map[oracleQuestion]map[oracle.Userset]oracle.Answer
+}
+
+// oracleQuestion is what an answer of the oracle follows from.
+type oracleQuestion struct {
+	zookie, context string
+	nowNanos        int64
+	subject         oracle.Userset
+}
+
 // TestEveryRevisionAnswersAsTheOracleDoes writes and deletes tuples of random
-// worlds through the handlers, and asks at the newest and at past revisions,
-// while later writes go on. Log, store, snapshot and evaluator are the real ones.
+// worlds through the handlers, and asks and lists at the newest and at past
+// revisions, while later writes go on. Log, store, snapshot and evaluator are the
+// real ones. Half of the worlds have caveats and expirations, and are asked with
+// partial contexts at instants around those at which tuples expire.
 func TestEveryRevisionAnswersAsTheOracleDoes(t *testing.T) {
-	enough := 120_000
+	enough := 110_000
 	if *worldLong {
 		enough *= 20
 	}
-	asked := 0
-	for n := uint64(1); asked < enough && !t.Failed(); n++ {
-		rng := rand.New(rand.NewPCG(*worldSeed, n))
-		asked += askWorld(t, rng, 1+rng.IntN(4))
+	checks, lists := 0, 0
+	answers := make(map[oracle.Truth]int)
+	for n := uint64(1); checks < enough && !t.Failed(); n++ {
+		w := newStoredWorld(t, rand.New(rand.NewPCG(*worldSeed, n)), n%2 == 0)
+		for range 5 {
+			w.write(t)
+			checks += w.ask(t, w.history[len(w.history)-1], false, answers)
+			checks += w.ask(t, w.history[w.rng.IntN(len(w.history))], true, answers)
+			lists += w.list(t)
+			if t.Failed() {
+				break
+			}
+		}
 		if t.Failed() {
-			t.Logf("the %d-th world of -api.seed=%d", n, *worldSeed)
+			t.Logf("the %d-th world of -seed=%d, at the instant %d:\n%s", n, *worldSeed, w.nowNanos, schema.Format(w.Schema))
 		}
 	}
-	t.Logf("%d checks", asked)
+	t.Logf("%d checks, %d lists; of the checks %v are no, perhaps and yes", checks, lists, answers)
+	if lists < enough/24 || min(answers[oracle.No], answers[oracle.Yes], 20*answers[oracle.Perhaps]) < enough/50 {
+		t.Errorf("the worlds are dull, or the lists few")
+	}
 }
 
-// askWorld runs one world and returns how many checks it asked.
-func askWorld(t *testing.T, rng *rand.Rand, objects int) int {
+// newStoredWorld makes a world and gives its schema to a new server.
+func newStoredWorld(t *testing.T, rng *rand.Rand, conditions bool) *storedWorld {
 	t.Helper()
-	w, err := rewritetest.New(schematest.Random(rng, schematest.Options{NegativeRecursion: rng.IntN(2) == 0}))
+	options := schematest.Options{NegativeRecursion: rng.IntN(2) == 0}
+	if conditions {
+		options.Caveats, options.Expiration, options.ArrowFunctions, options.Self = true, true, true, true
+	}
+	made, err := rewritetest.New(schematest.Random(rng, options))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Fill(rng, objects, 20+rng.IntN(60*objects)); err != nil {
+	w := &storedWorld{World: made, rng: rng, nowNanos: 1, objects: 1 + rng.IntN(4), live: make(map[tuple.Named]bool)}
+	w.asked = make(map[oracleQuestion]map[oracle.Userset]oracle.Answer)
+	if err := w.Fill(rng, w.objects, 20+rng.IntN(60*w.objects)); err != nil {
 		t.Fatal(err)
 	}
+	w.usersets, w.also = worldUsersets(made, w.objects)
 	l := newTestLog(t)
 	l.lead(t)
-	s := newTestServer(t, l, nil)
-	if err := s.writeSchemaNow(t, schema.Format(w.Schema)); err != nil {
+	w.server = newTestServer(t, l, func(o *Options) { o.Now = func() time.Time { return time.Unix(0, w.nowNanos) } })
+	if err := w.server.writeSchemaNow(t, schema.Format(w.Schema)); err != nil {
 		t.Fatal(err)
 	}
-	var history []past
-	live := make(map[tuple.Named]bool)
-	asked := 0
-	for range 5 {
-		history = append(history, writeSome(t, s, rng, w.Named, live))
-		asked += askAt(t, s, rng, w, objects, history[len(history)-1], false)
-		asked += askAt(t, s, rng, w, objects, history[rng.IntN(len(history))], true)
-		if t.Failed() {
-			break
-		}
-	}
-	return asked
+	return w
 }
 
-// writeSome touches and deletes some of the world's tuples in one write.
-func writeSome(t *testing.T, s *Server, rng *rand.Rand, all []tuple.Named, live map[tuple.Named]bool) past {
+// write touches and deletes some of the world's tuples in one write.
+func (w *storedWorld) write(t *testing.T) {
 	t.Helper()
 	request := &tupelov1.WriteRequest{}
-	for _, named := range all {
-		operation := tupelov1.Update_OPERATION_TOUCH
-		switch rng.IntN(4) {
+	for _, named := range w.Named {
+		switch w.rng.IntN(6) {
 		case 0:
-			operation = tupelov1.Update_OPERATION_DELETE
-			delete(live, named)
-		case 1:
-			live[named] = true
-		default:
-			continue
+			delete(w.live, named)
+			named.Caveat, named.Context, named.ExpiresNanos = "", "", 0
+			request.Updates = append(request.Updates, updates(t, tupelov1.Update_OPERATION_DELETE, named.String()).Updates...)
+		case 1, 2, 3:
+			w.live[named] = true
+			request.Updates = append(request.Updates, updates(t, tupelov1.Update_OPERATION_TOUCH, named.String()).Updates...)
 		}
-		request.Updates = append(request.Updates, updates(t, operation, named.String()).Updates...)
 	}
 	if len(request.Updates) == 0 {
-		request.Updates = updates(t, tupelov1.Update_OPERATION_TOUCH, all[0].String()).Updates
-		live[all[0]] = true
+		request.Updates = updates(t, tupelov1.Update_OPERATION_TOUCH, w.Named[0].String()).Updates
+		w.live[w.Named[0]] = true
 	}
-	response, err := s.Write(t.Context(), request)
+	response, err := w.server.Write(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return past{response.Zookie, slices.Collect(maps.Keys(live))}
+	w.history = append(w.history, past{response.Zookie, slices.Collect(maps.Keys(w.live))})
 }
 
-// askAt asks for every userset of the world and some subjects, and compares.
-func askAt(t *testing.T, s *Server, rng *rand.Rand, w *rewritetest.World, objects int, p past, exact bool) int {
+// request turns the clock, and makes a context that may leave conditions open.
+func (w *storedWorld) request(t *testing.T) (text string, message *structpb.Struct) {
 	t.Helper()
-	usersets, also := worldUsersets(w, objects)
-	plain := oracle.New(w.Schema, p.tuples)
+	clear(w.asked)
+	w.nowNanos = int64(1 + w.rng.IntN(rewritetest.LastInstant+1))
+	var params []*schema.Param
+	for i := range schematest.CaveatParams {
+		params = append(params, &schematest.CaveatParams[i])
+	}
+	if text = rewritetest.Context(w.rng, params); text == "" || w.rng.IntN(3) == 0 {
+		return "", nil
+	}
+	message = &structpb.Struct{}
+	if err := message.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return text, message
+}
+
+// truth is what the oracle says of every userset at a revision, in a context at
+// the present instant.
+func (w *storedWorld) truth(p past, context string, subject oracle.Userset) map[oracle.Userset]oracle.Answer {
+	q := oracleQuestion{p.zookie, context, w.nowNanos, subject}
+	if w.asked[q] == nil {
+		plain := oracle.Under(w.Schema, p.tuples, rewritetest.Conditions(context, w.nowNanos))
+		w.asked[q] = plain.Answers(subject, w.also...)
+	}
+	return w.asked[q]
+}
+
+// ask asks for every userset of the world and some subjects, and compares.
+func (w *storedWorld) ask(t *testing.T, p past, exact bool, tally map[oracle.Truth]int) int {
+	t.Helper()
+	text, message := w.request(t)
 	var items []*tupelov1.BatchCheckItem
-	var truths []bool
-	for _, subject := range worldSubjects(w, rng, usersets, objects) {
-		truth := plain.Containing(subject, also...)
-		for _, u := range usersets {
+	var want []string
+	for _, subject := range worldSubjects(w.World, w.rng, w.usersets, w.objects) {
+		truth := w.truth(p, text, subject)
+		for _, u := range w.usersets {
 			items = append(items, &tupelov1.BatchCheckItem{
 				Object: &tupelov1.Object{Type: u.Type, Id: u.ID}, Relation: u.Relation,
 				Subject: &tupelov1.Subject{Type: subject.Type, Id: subject.ID, Relation: subject.Relation},
+				Context: message,
 			})
-			truths = append(truths, truth[u])
+			want = append(want, truthText(truth[u]))
+			tally[truth[u].Truth]++
 		}
 	}
 	consistency := atLeast(p.zookie)
@@ -126,13 +190,13 @@ func askAt(t *testing.T, s *Server, rng *rand.Rand, w *rewritetest.World, object
 	}
 	for from := 0; from < len(items); from += maxBatchItems {
 		to := min(from+maxBatchItems, len(items))
-		compareBatch(t, s, consistency, items[from:to], truths[from:to], p)
+		compareBatch(t, w.server, consistency, items[from:to], want[from:to], p)
 	}
-	compareSingle(t, s, consistency, items, truths, rng)
+	w.compareSingle(t, consistency, items, want)
 	return len(items)
 }
 
-func compareBatch(t *testing.T, s *Server, c *tupelov1.Consistency, items []*tupelov1.BatchCheckItem, truths []bool, p past) {
+func compareBatch(t *testing.T, s *Server, c *tupelov1.Consistency, items []*tupelov1.BatchCheckItem, want []string, p past) {
 	t.Helper()
 	response, err := s.BatchCheck(t.Context(), &tupelov1.BatchCheckRequest{Consistency: c, Items: items})
 	if err != nil {
@@ -142,31 +206,39 @@ func compareBatch(t *testing.T, s *Server, c *tupelov1.Consistency, items []*tup
 		t.Errorf("answered at %s, asked at %s", response.Zookie, p.zookie)
 	}
 	for i, r := range response.Results {
-		if r.Result != resultFor(truths[i]) {
-			t.Fatalf("%v: %v %v, the oracle says %v; the tuples: %v", items[i], r.Result, r.Error, truths[i], p.tuples)
+		if got := answerText(r.Result, r.MissingContext); got != want[i] || r.Error != nil {
+			t.Fatalf("%v: %v %v, the oracle says %v; the tuples: %v", items[i], got, r.Error, want[i], p.tuples)
 		}
 	}
 }
 
-// compareSingle asks one of the questions alone: a batch must not differ.
-func compareSingle(t *testing.T, s *Server, c *tupelov1.Consistency, items []*tupelov1.BatchCheckItem, truths []bool, rng *rand.Rand) {
+// compareSingle asks some of the questions alone: a batch must not differ.
+func (w *storedWorld) compareSingle(t *testing.T, c *tupelov1.Consistency, items []*tupelov1.BatchCheckItem, want []string) {
 	t.Helper()
 	for range 20 {
-		i := rng.IntN(len(items))
-		response, err := s.Check(t.Context(), &tupelov1.CheckRequest{
-			Consistency: c, Object: items[i].Object, Relation: items[i].Relation, Subject: items[i].Subject,
+		i := w.rng.IntN(len(items))
+		r, err := w.server.Check(t.Context(), &tupelov1.CheckRequest{
+			Consistency: c, Object: items[i].Object, Relation: items[i].Relation, Subject: items[i].Subject, Context: items[i].Context,
 		})
-		if err != nil || response.Result != resultFor(truths[i]) {
-			t.Fatalf("%v: %v, %v, the oracle says %v", items[i], response, err, truths[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answerText(r.Result, r.MissingContext); got != want[i] {
+			t.Fatalf("%v: %v, the oracle says %v", items[i], got, want[i])
 		}
 	}
 }
 
-func resultFor(truth bool) tupelov1.Result {
-	if truth {
-		return tupelov1.Result_RESULT_YES
+// truthText spells what the oracle says as answerText does an answer.
+func truthText(a oracle.Answer) string {
+	switch a.Truth {
+	case oracle.Yes:
+		return "yes"
+	case oracle.Perhaps:
+		return strings.Join(append([]string{"conditional on"}, a.Missing...), " ")
+	default:
+		return "no"
 	}
-	return tupelov1.Result_RESULT_NO
 }
 
 // worldUsersets lists every relation and permission of every object, one
@@ -194,29 +266,4 @@ func worldSubjects(w *rewritetest.World, rng *rand.Rand, usersets []oracle.Users
 		all = append(all, usersets[rng.IntN(len(usersets))])
 	}
 	return all
-}
-
-// TestWorldsHaveBothAnswers keeps the worlds honest: both answers occur often.
-func TestWorldsHaveBothAnswers(t *testing.T) {
-	rng := rand.New(rand.NewPCG(*worldSeed, 1))
-	counts := make(map[bool]int)
-	for range 5 {
-		w, err := rewritetest.New(schematest.Random(rng, schematest.Options{}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Fill(rng, 3, 120); err != nil {
-			t.Fatal(err)
-		}
-		usersets, also := worldUsersets(w, 3)
-		for _, subject := range worldSubjects(w, rng, usersets, 3) {
-			truth := oracle.New(w.Schema, w.Named).Containing(subject, also...)
-			for _, u := range usersets {
-				counts[truth[u]]++
-			}
-		}
-	}
-	if counts[true] < 500 || counts[false] < 500 {
-		t.Errorf("answers: %v", counts)
-	}
 }
