@@ -13,8 +13,11 @@ import (
 
 // Result is what a command came to.
 type Result struct {
-	// Revision is the command's place in the log.
+	// Revision is the command's place in the log; of a repeated one, the first's.
 	Revision uint64
+	// Repeated says that the command was done before under its idempotency key,
+	// and that this is the result of then.
+	Repeated bool
 	// Err says why the command changed nothing: one of this package's errors.
 	Err error
 	// Deleted is how many tuples a DeleteByFilter deleted.
@@ -67,6 +70,10 @@ type batch struct {
 	// dirty are the shapes whose counters changed, dirtyOrder in what order.
 	dirty      map[tuple.Shape]bool
 	dirtyOrder []tuple.Shape
+	// outcomes are those of the keys that this batch remembered or, without a
+	// revision, forgot; remembered are the former, in order.
+	outcomes   map[string]outcome
+	remembered []keyed
 	// changes are those of the command at hand.
 	changes []Change
 	key     []byte
@@ -95,6 +102,8 @@ func newBatch(s *Store) *batch {
 		writes: s.current.Load().db.NewBatch(),
 		staged: make(map[string]version),
 		dirty:  make(map[tuple.Shape]bool),
+
+		outcomes: make(map[string]outcome),
 	}
 }
 
@@ -103,7 +112,7 @@ func (b *batch) apply(revision uint64, data []byte) (Result, error) {
 	if revision <= b.state.applied {
 		return Result{}, fmt.Errorf("revision %d came after %d", revision, b.state.applied)
 	}
-	command, err := Decode(data)
+	command, err := decode(data, b.store.options.MaxFormat)
 	if errors.Is(err, ErrCommandVersion) {
 		return Result{}, err
 	}
@@ -113,25 +122,37 @@ func (b *batch) apply(revision uint64, data []byte) (Result, error) {
 		result.Err = err
 		return result, nil
 	}
-	switch c := command.(type) {
-	case Write:
-		err = b.write(revision, c)
-	case DeleteByFilter:
-		err = b.deleteByFilter(revision, c, &result)
-	case WriteSchema:
-		err = b.writeSchema(revision, c)
-	case AdvanceHorizon:
-		err = b.advanceHorizon(c)
-	case DeleteExpired:
-		err = b.deleteExpired(revision, c)
-	case Lead:
-		err = b.lead(c)
+	if err = b.checkForm(command); err == nil && len(keyOf(command)) > 0 {
+		err = b.once(revision, command, &result)
+	} else if err == nil {
+		err = b.do(revision, command, &result)
 	}
 	var refused refusal
 	if errors.As(err, &refused) {
 		result.Err, err = refused.error, nil
 	}
 	return result, err
+}
+
+// do does a command that is to be done.
+func (b *batch) do(revision uint64, command Command, result *Result) error {
+	switch c := command.(type) {
+	case Write:
+		return b.write(revision, c)
+	case DeleteByFilter:
+		return b.deleteByFilter(revision, c, result)
+	case WriteSchema:
+		return b.writeSchema(revision, c)
+	case AdvanceHorizon:
+		return b.advanceHorizon(c)
+	case DeleteExpired:
+		return b.deleteExpired(revision, c)
+	case Lead:
+		return b.lead(c)
+	case Upgrade:
+		return b.upgrade(c)
+	}
+	return refuse(ErrBadCommand)
 }
 
 // refusal wraps an error that fails one command and nothing else.
@@ -146,6 +167,12 @@ func (b *batch) commit() error {
 	for _, shape := range b.dirtyOrder {
 		value := binary.BigEndian.AppendUint64(nil, b.state.counters[shape])
 		if err := b.writes.Set(counterKey(shape), value, nil); err != nil {
+			return err
+		}
+	}
+	if len(b.outcomes) > 0 {
+		keys := binary.BigEndian.AppendUint64(nil, b.state.keys)
+		if err := b.writes.Set(metaKeys, keys, nil); err != nil {
 			return err
 		}
 	}
@@ -179,6 +206,8 @@ func (b *batch) flush(revision uint64) error {
 	b.dirtyOrder = b.dirtyOrder[:0]
 	clear(b.dirty)
 	clear(b.staged)
+	clear(b.outcomes)
+	b.remembered = b.remembered[:0]
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (s *Store) Restore(dir string) error {
 	if err != nil {
 		return fmt.Errorf("restoring: %w", err)
 	}
-	st, err := loadState(db)
+	st, err := loadState(db, s.options.MaxFormat)
 	if err != nil {
 		db.release()
 		return fmt.Errorf("restoring: reading the state: %w", err)

@@ -7,7 +7,8 @@ import (
 )
 
 // Command is what a proposer writes into the log and every replica applies:
-// Write, DeleteByFilter, DeleteExpired, WriteSchema, AdvanceHorizon or Lead.
+// Write, DeleteByFilter, DeleteExpired, WriteSchema, AdvanceHorizon, Lead or
+// Upgrade.
 //
 // Each carries UnixMillis, the proposer's clock in milliseconds since 1970:
 // the apply has no clock of its own (DESIGN invariant 2).
@@ -50,6 +51,12 @@ type Write struct {
 	// Metadata is the writer's own words on the change (who, why), kept with
 	// the revision and given to watchers; opaque to the store.
 	Metadata []byte
+	// Key is an idempotency key of the requester's choice, at most MaxKeyBytes;
+	// empty for none. A second command of the same key and content is not done
+	// again but gets the first one's result, for a day at least unless a great
+	// many keys are used; one of other content fails with *KeyReusedError. A
+	// command that failed is not remembered. It needs format 2.
+	Key []byte
 }
 
 // DeleteByFilter deletes the tuples that Filter selects when it is applied.
@@ -69,8 +76,9 @@ type DeleteByFilter struct {
 	// decides between deleting Limit of them and failing with *TooManyError.
 	Limit        int
 	AllowPartial bool
-	// Metadata is as in Write.
+	// Metadata and Key are as in Write.
 	Metadata []byte
+	Key      []byte
 }
 
 // DeleteExpired deletes the listed tuples that have expired at UnixMillis. What
@@ -88,6 +96,8 @@ type WriteSchema struct {
 	// Definitions and Caveats say what of Text the store must know.
 	Definitions []Definition
 	Caveats     []string
+	// Key is as in Write; Text alone is the content.
+	Key []byte
 }
 
 // Definition is one type of a schema: its relations and permissions, and the
@@ -131,32 +141,57 @@ const (
 	kindAdvanceHorizon commandKind = 4
 	kindLead           commandKind = 5
 	kindDeleteExpired  commandKind = 6
+	kindUpgrade        commandKind = 7
 )
 
-// commandVersion is the first byte of every command.
-const commandVersion = 1
-
-// Encode returns the command as the log keeps it: version, kind, store, the
-// proposer's clock, and the command's own parts.
+// Encode returns the command as the log keeps it: the format that brought its
+// form, kind, store, idempotency key if it has one, the proposer's clock, and
+// the command's own parts.
 func Encode(c Command) []byte {
-	dst := []byte{commandVersion, byte(c.kind())}
+	dst := []byte{byte(formOf(c)), byte(c.kind())}
 	dst = appendUvarint(dst, uint64(storeID))
+	if key := keyOf(c); len(key) > 0 {
+		dst = appendBytes(dst, key)
+	}
 	return c.append(dst)
 }
 
 // Decode reads what Encode wrote. Byte slices of the result point into data.
-// It fails with ErrCommandVersion for a version that this build does not know
+// It fails with ErrCommandVersion for a form that this build does not know
 // and with ErrBadCommand for anything else.
-func Decode(data []byte) (Command, error) {
+func Decode(data []byte) (Command, error) { return decode(data, MaxFormat) }
+
+// decode is Decode in a build that knows formats up to newest.
+func decode(data []byte, newest uint64) (Command, error) {
 	r := &reader{rest: data}
-	if v := r.byte(); v != commandVersion && !r.bad {
-		return nil, fmt.Errorf("%w: %d, this build knows %d", ErrCommandVersion, v, commandVersion)
+	form := uint64(r.byte())
+	if (form < formatFirst || form > newest) && !r.bad {
+		return nil, fmt.Errorf("%w: %d, this build knows up to %d", ErrCommandVersion, form, newest)
 	}
 	kind := commandKind(r.byte())
 	if r.uvarint() != uint64(storeID) {
 		r.fail()
 	}
-	var c Command
+	var key []byte
+	if form >= formatKeys && kind != kindUpgrade {
+		key = r.bytes()
+	}
+	c := readCommand(r, kind)
+	if !r.done() {
+		return nil, ErrBadCommand
+	}
+	if len(key) > 0 {
+		c, _ = withKey(c, key)
+	}
+	// A command has one encoding, in the form of the oldest format that has it.
+	if len(key) > MaxKeyBytes || formOf(c) != form {
+		return nil, ErrBadCommand
+	}
+	return c, nil
+}
+
+// readCommand reads the parts of a kind of command.
+func readCommand(r *reader, kind commandKind) (c Command) {
 	switch kind {
 	case kindWrite:
 		c = readWrite(r)
@@ -170,13 +205,12 @@ func Decode(data []byte) (Command, error) {
 		c = Lead{UnixMillis: int64(r.uvarint()), ClusterID: [16]byte(r.fixed(16))}
 	case kindDeleteExpired:
 		c = DeleteExpired{UnixMillis: int64(r.uvarint()), Tuples: readTuples(r)}
+	case kindUpgrade:
+		c = readUpgrade(r)
 	default:
 		r.fail()
 	}
-	if !r.done() {
-		return nil, ErrBadCommand
-	}
-	return c, nil
+	return c
 }
 
 func (Write) kind() commandKind          { return kindWrite }

@@ -27,6 +27,10 @@ func sampleCommands() []Command {
 		AdvanceHorizon{UnixMillis: 4, Revision: 1 << 33},
 		Lead{UnixMillis: 5, ClusterID: [16]byte{1, 2, 3}},
 		DeleteExpired{UnixMillis: 6, Tuples: []tuple.Tuple{sampleTraits}},
+		Upgrade{UnixMillis: 7, Format: 2},
+		Write{UnixMillis: 8, Updates: []Update{{Touch, sampleTuples[0]}}, Preconditions: []Precondition{}, Key: []byte("k\x00")},
+		DeleteByFilter{UnixMillis: 9, Filter: filter, Preconditions: preconditions, ReadAt: 300, Tuples: []tuple.Tuple{}, Limit: 5, Key: []byte("delete")},
+		WriteSchema{UnixMillis: 10, Text: "definition user {}", Definitions: []Definition{{Type: "user"}}, Key: bytes.Repeat([]byte{0xff}, MaxKeyBytes)},
 	}
 }
 
@@ -36,6 +40,41 @@ func TestCommandsAreGolden(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%-14s %x", strings.TrimPrefix(fmt.Sprintf("%T", c), "store."), Encode(c)))
 	}
 	golden(t, "commands.golden", lines)
+}
+
+// TestCommandsBeginWithTheFormatThatBroughtThem holds what a build that is too
+// old for a command relies on to stop there.
+func TestCommandsBeginWithTheFormatThatBroughtThem(t *testing.T) {
+	for _, c := range sampleCommands() {
+		want := formatFirst
+		if _, ok := c.(Upgrade); ok || len(keyOf(c)) > 0 {
+			want = formatKeys
+		}
+		data := Encode(c)
+		if uint64(data[0]) != want {
+			t.Errorf("%T begins with %d, want %d", c, data[0], want)
+		}
+		if _, err := decode(data, want-1); !errors.Is(err, ErrCommandVersion) {
+			t.Errorf("%T in a build that knows formats up to %d: %v", c, want-1, err)
+		}
+	}
+}
+
+func TestCommandsInAFormThatIsNotTheirsAreRefused(t *testing.T) {
+	lead, upgrade := Encode(Lead{UnixMillis: 5}), Encode(Upgrade{Format: 2})
+	write := Encode(Write{Key: []byte("k"), Preconditions: []Precondition{}})
+	for name, data := range map[string][]byte{
+		"a kind that takes no key with one":    append([]byte{2, lead[1], lead[2], 1, 'k'}, lead[3:]...),
+		"a kind that takes no key without one": append([]byte{2, lead[1], lead[2], 0}, lead[3:]...),
+		"an empty key":                         append([]byte{2, write[1], write[2], 0}, write[5:]...),
+		"an upgrade in the first format":       append([]byte{1}, upgrade[1:]...),
+		"an upgrade to nothing":                Encode(Upgrade{}),
+		"a key that is too long":               Encode(Write{Key: make([]byte, MaxKeyBytes+1)}),
+	} {
+		if c, err := Decode(data); !errors.Is(err, ErrBadCommand) {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
 }
 
 func TestCommandsRoundTrip(t *testing.T) {

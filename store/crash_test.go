@@ -19,9 +19,7 @@ func TestCrashLeavesAPrefix(t *testing.T) {
 			fs := vfs.NewCrashableMem()
 			h := &history{t: t, store: openTest(t, fs)}
 			r := &randomHistory{rng: rng, model: newModel(), full: gitclub()}
-			h.must(r.full)
-			r.model.names = h.store.current.Load().names
-			r.model.apply(r.full)
+			r.start(h)
 			for range 150 {
 				c := r.command()
 				h.apply(c)

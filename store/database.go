@@ -42,9 +42,6 @@ var comparer = func() *pebble.Comparer {
 	return &c
 }()
 
-// databaseFormat is the version of the keys and values, kept in the database.
-const databaseFormat = 1
-
 // pebbleOptions sets Pebble up for a server that answers checks: many point
 // look-ups, most of them negative, beside a steady stream of small writes.
 func pebbleOptions(o Options, cache *pebble.Cache) *pebble.Options {

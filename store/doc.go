@@ -16,13 +16,15 @@
 //
 // The first byte is a tag; numbers are big-endian; "store" is always 1.
 //
-//	meta       01 'f'|'a'|'c'|'h'                       format, applied, cluster id, horizon
+//	meta       01 'f'|'a'|'c'|'h'|'k'                   format, applied, cluster id, horizon, live outcomes
 //	name       02 store:4 type:2 relation:2             ▸ name (relation 0: of the type)
 //	schema     03 store:4 ^revision:8                   ▸ version:1, text, definitions
 //	counter    04 store:4 type:2 relation:2 type:2 relation:2 caveat:2 expires:1 ▸ live tuples:8
 //	changelog  05 revision:8                            ▸ version:1, clock, metadata, changes
 //	caveat     06 store:4 caveat:2                      ▸ name
 //	expiry     07 nanoseconds:8, forward key            ▸ nothing; of live tuples
+//	outcome    08 store:4 idempotency key               ▸ version:1, revision, deleted, complete, digest:16
+//	key order  09 store:4 revision:8                    ▸ clock, idempotency key
 //	forward    10 store:4 │ type:2 object 00 relation:2 │ type:2 relation:2 subject 00 │ ^revision:8
 //	reverse    11 store:4 │ type:2 subject 00 relation:2 │ type:2 relation:2 object 00 │ ^revision:8
 //	           └──────────── prefix (Pebble's Split) ───┘
@@ -49,6 +51,21 @@
 //	S6  A command's cost is bounded by what it carries, not by what is stored:
 //	    preconditions are answered by counters or exact key ranges, and a
 //	    DeleteByFilter brings the tuples that it deletes.
+//	S7  A command under an idempotency key takes effect once while its outcome
+//	    is remembered: the outcome is in the command's own batch. Outcomes are
+//	    forgotten in their order, by the clocks of commands and a count (S2), a
+//	    few with each command (S6).
+//	S8  What the apply does depends on the log and the active format, which the
+//	    log alone raises (Upgrade), never on the build. A build that does not
+//	    know a command's form, or the format that it raises, stops there.
+//
+// # Formats
+//
+//	1  tuples with traits, schemas with caveats, changelog, horizon
+//	2  idempotency keys (outcome, key order), Upgrade
+//
+// A format is never changed once released, down to the limits and digests that
+// the apply uses; testdata has the state that a log leaves in each.
 //
 // It knows type and relation ids, not the schema language. Read next: keys.go,
 // apply.go, then snapshot.go; package raft drives Apply, package rewrite reads

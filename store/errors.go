@@ -16,10 +16,11 @@ var (
 	// ErrBadCommand says that a command in the log cannot be decoded, or names
 	// what cannot exist; it changes nothing.
 	ErrBadCommand = errors.New("malformed command")
-	// ErrCommandVersion says that the log holds a command of a version that
-	// this build does not know. A replica must stop there, not skip it.
+	// ErrCommandVersion says that the log holds a command of a form that this
+	// build does not know. A replica must stop there, not skip it.
 	ErrCommandVersion = errors.New("unknown command version")
-	// ErrFormat says that the directory holds a database of another format.
+	// ErrFormat says that the database is, or is to become, of a format that
+	// this build does not know.
 	ErrFormat = errors.New("unknown database format")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("the store is closed")
@@ -42,6 +43,24 @@ type NotAppliedError struct {
 
 func (e *NotAppliedError) Error() string {
 	return fmt.Sprintf("revision %d has not been applied yet; the newest is %d", e.Revision, e.Applied)
+}
+
+// FormatError fails a command of a form that the active format does not have.
+type FormatError struct {
+	Needed, Active uint64
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the command needs format %d; the active one is %d", e.Needed, e.Active)
+}
+
+// KeyReusedError fails a command whose idempotency key was used for another one.
+type KeyReusedError struct {
+	Revision uint64 // of the other command
+}
+
+func (e *KeyReusedError) Error() string {
+	return fmt.Sprintf("the idempotency key was used for another command, revision %d", e.Revision)
 }
 
 // TupleExistsError fails a Write whose Create met a live tuple.

@@ -11,11 +11,19 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// advanceHorizon forgets what only revisions below c.Revision can see. It walks
-// the changelog up to there, not the data: each change says which older version
-// it ended.
+// advanceHorizon forgets what only revisions below c.Revision can see, and
+// idempotency keys whose time has passed.
 func (b *batch) advanceHorizon(c AdvanceHorizon) error {
-	target := min(c.Revision, b.state.applied)
+	if err := b.raiseHorizon(c.Revision); err != nil {
+		return err
+	}
+	return b.forgetKeys(c.UnixMillis, forgottenByHorizon)
+}
+
+// raiseHorizon walks the changelog up to there, not the data: each change says
+// which older version it ended.
+func (b *batch) raiseHorizon(to uint64) error {
+	target := min(to, b.state.applied)
 	if target <= b.state.horizon {
 		return nil
 	}

@@ -21,6 +21,8 @@ const (
 	tagChangelog byte = 0x05
 	tagCaveat    byte = 0x06
 	tagExpiry    byte = 0x07
+	tagOutcome   byte = 0x08
+	tagKeyOrder  byte = 0x09
 	tagForward   byte = 0x10
 	tagReverse   byte = 0x11
 )
@@ -30,6 +32,7 @@ var (
 	metaApplied = []byte{tagMeta, 'a'}
 	metaCluster = []byte{tagMeta, 'c'}
 	metaHorizon = []byte{tagMeta, 'h'}
+	metaKeys    = []byte{tagMeta, 'k'}
 )
 
 const (
@@ -241,6 +244,18 @@ func caveatKey(c tuple.CaveatID) []byte {
 func expiryKey(t tuple.Tuple) []byte {
 	key := binary.BigEndian.AppendUint64([]byte{tagExpiry}, uint64(t.Traits.ExpiresNanos))
 	return appendForward(key, t)
+}
+
+// appendOutcomeKey appends the key that keeps what came of a command under an
+// idempotency key.
+func appendOutcomeKey(dst, key []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(append(dst, tagOutcome), storeID), key...)
+}
+
+// keyOrderKey keeps the idempotency key of a revision, for the order of forgetting.
+func keyOrderKey(revision uint64) []byte {
+	key := binary.BigEndian.AppendUint32([]byte{tagKeyOrder}, storeID)
+	return binary.BigEndian.AppendUint64(key, revision)
 }
 
 // changelogKey keeps what a revision changed.

@@ -78,7 +78,13 @@ func TestKeysAreGolden(t *testing.T) {
 		fmt.Sprintf("traits    %x", appendLive(nil, sampleTraits.Traits)),
 		fmt.Sprintf("caveat    %x", caveatKey(258)),
 		fmt.Sprintf("counter   %x", counterKey(sampleTraits.Shape())),
-		fmt.Sprintf("expiry    %x", expiryKey(sampleTraits)))
+		fmt.Sprintf("expiry    %x", expiryKey(sampleTraits)),
+		fmt.Sprintf("format    %x", metaFormat),
+		fmt.Sprintf("horizon   %x", metaHorizon),
+		fmt.Sprintf("cluster   %x", metaCluster),
+		fmt.Sprintf("keys      %x", metaKeys),
+		fmt.Sprintf("outcome   %x", appendOutcomeKey(nil, []byte("k\x00"))),
+		fmt.Sprintf("key order %x", keyOrderKey(258)))
 	golden(t, "keys.golden", lines)
 }
 
@@ -131,7 +137,10 @@ func TestSplitKeepsPebblesContract(t *testing.T) {
 			}
 		}
 	}
-	keys = append(keys, nameKey(1, 2), changelogKey(3), metaApplied)
+	keys = append(keys, nameKey(1, 2), changelogKey(3), metaApplied, keyOrderKey(3))
+	for _, key := range []string{"k", "k\x00", "\x00\x00\x00\x00\x00\x00\x00\x00"} {
+		keys = append(keys, appendOutcomeKey(nil, []byte(key)))
+	}
 	for _, a := range keys {
 		if n := splitKey(a); n < 0 || n > len(a) || splitKey(a[:n]) != n {
 			t.Fatalf("split of %x is %d, of its prefix %d", a, n, splitKey(a[:n]))

@@ -16,6 +16,7 @@ type Metrics struct {
 	IteratorsOfPool  int
 	RevisionsApplied uint64
 	Horizon          uint64
+	IdempotencyKeys  uint64 // remembered
 }
 
 // Metrics returns the present figures; the zero value once the store is closed.
@@ -41,5 +42,6 @@ func (s *Store) Metrics() Metrics {
 		IteratorsOfPool:  v.db.iterators.size(),
 		RevisionsApplied: v.applied,
 		Horizon:          s.Horizon(),
+		IdempotencyKeys:  v.keys,
 	}
 }

@@ -31,9 +31,13 @@ type model struct {
 	allowed   map[string]bool     // shape texts
 	revisions []map[string]string // identity to the text with traits
 	horizon   int
+	format    uint64
+	keys      []modelKey // in the order of remembering
 }
 
-func newModel() *model { return &model{names: &tuple.Names{}, revisions: []map[string]string{{}}} }
+func newModel() *model {
+	return &model{names: &tuple.Names{}, revisions: []map[string]string{{}}, format: 1}
+}
 
 func (m *model) live() map[string]string { return m.revisions[len(m.revisions)-1] }
 
@@ -82,7 +86,20 @@ func (m *model) selected(revision int, f tuple.Filter) []string {
 }
 
 // apply does what the command's documentation says and reports the kind of error.
-func (m *model) apply(c Command) (failed string, deleted int) {
+func (m *model) apply(c Command) (failed string, want Result) {
+	if key := keyOf(c); len(key) > 0 {
+		return m.once(string(key), c)
+	}
+	failed, deleted := m.do(c)
+	return failed, m.result(deleted)
+}
+
+// result is that of the command at the newest revision.
+func (m *model) result(deleted int) Result {
+	return Result{Revision: uint64(len(m.revisions) - 1), Deleted: deleted}
+}
+
+func (m *model) do(c Command) (failed string, deleted int) {
 	next := maps.Clone(m.live())
 	switch c := c.(type) {
 	case Write:
@@ -100,6 +117,9 @@ func (m *model) apply(c Command) (failed string, deleted int) {
 		}
 	case AdvanceHorizon:
 		m.horizon = max(m.horizon, min(int(c.Revision), len(m.revisions)))
+		m.forget(c.UnixMillis, forgottenByHorizon)
+	case Upgrade:
+		m.format = max(m.format, c.Format)
 	}
 	if failed != "" {
 		next = m.live()
@@ -200,6 +220,10 @@ func errorKind(err error) string {
 		return "too many"
 	case *StrandedError:
 		return "stranded"
+	case *FormatError:
+		return "format"
+	case *KeyReusedError:
+		return "key reused"
 	}
 	return err.Error()
 }
@@ -209,6 +233,7 @@ type randomHistory struct {
 	rng   *rand.Rand
 	model *model
 	full  WriteSchema
+	keyed []Command // to be sent again
 }
 
 func (r *randomHistory) pick(list ...string) string { return list[r.rng.IntN(len(list))] }
@@ -253,11 +278,29 @@ func (r *randomHistory) preconditions() []Precondition {
 	return []Precondition{{Filter: r.filter(), MustMatch: r.rng.IntN(2) == 0}}
 }
 
+// command makes the next command, often under a key, or sends one again.
 func (r *randomHistory) command() Command {
+	switch n := r.rng.IntN(8); {
+	case n == 0 && len(r.keyed) > 0:
+		return r.again()
+	case n < 4:
+		key := fmt.Sprintf("key %d", r.rng.IntN(30))
+		c, ok := withKey(r.fresh(), []byte(key))
+		if ok {
+			r.keyed = append(r.keyed, c)
+		}
+		return c
+	}
+	return r.fresh()
+}
+
+func (r *randomHistory) fresh() Command {
 	applied := len(r.model.revisions) - 1
 	switch n := r.rng.IntN(20); {
+	case n == 0 && r.rng.IntN(3) == 0:
+		return Upgrade{Format: uint64(1 + r.rng.IntN(2))}
 	case n == 0:
-		return AdvanceHorizon{Revision: uint64(r.rng.IntN(applied + 2))}
+		return AdvanceHorizon{UnixMillis: r.clock(), Revision: uint64(r.rng.IntN(applied + 2))}
 	case n == 1:
 		return r.schema()
 	case n == 2:
@@ -265,7 +308,7 @@ func (r *randomHistory) command() Command {
 	case n < 5:
 		return r.deleteByFilter(applied)
 	}
-	w := Write{UnixMillis: int64(applied), Preconditions: r.preconditions()}
+	w := Write{UnixMillis: r.clock(), Preconditions: r.preconditions()}
 	for range 1 + r.rng.IntN(4) {
 		w.Updates = append(w.Updates, Update{Op(1 + r.rng.IntN(3)), r.tuple()})
 	}
@@ -275,6 +318,7 @@ func (r *randomHistory) command() Command {
 // schema takes some allowed kinds out, which may strand tuples, or none.
 func (r *randomHistory) schema() WriteSchema {
 	c := r.full
+	c.UnixMillis = r.clock()
 	c.Text = fmt.Sprintf("schema %d", r.rng.IntN(3))
 	c.Definitions = slices.Clone(c.Definitions)
 	if r.rng.IntN(2) == 0 {
@@ -300,10 +344,16 @@ func (r *randomHistory) deleteExpired(applied int) DeleteExpired {
 
 // deleteByFilter lists what the filter selected some revisions ago.
 func (r *randomHistory) deleteByFilter(applied int) DeleteByFilter {
-	readAt := max(applied-r.rng.IntN(4), 0)
 	c := DeleteByFilter{
-		Filter: r.filter(), Preconditions: r.preconditions(), ReadAt: uint64(readAt), Limit: 1 + r.rng.IntN(8),
+		UnixMillis: r.clock(), Filter: r.filter(), Preconditions: r.preconditions(), Limit: 1 + r.rng.IntN(8),
 	}
+	return r.lookUp(c, applied)
+}
+
+// lookUp fills in what a proposer finds that is some revisions behind.
+func (r *randomHistory) lookUp(c DeleteByFilter, applied int) DeleteByFilter {
+	readAt := max(applied-r.rng.IntN(4), 0)
+	c.ReadAt, c.Tuples = uint64(readAt), nil
 	for _, text := range r.model.selected(readAt, c.Filter) {
 		named, _ := tuple.Parse(text)
 		t, _ := r.model.names.Tuple(named)
@@ -331,20 +381,30 @@ func TestStoreAgreesWithTheModel(t *testing.T) {
 	}
 }
 
-func testHistory(t *testing.T, seed uint64, commands int) {
-	rng := rand.New(rand.NewPCG(seed, seed))
+// startRandom begins a random history of a new store with the whole schema.
+func startRandom(t *testing.T, seed uint64) (*history, *randomHistory) {
 	h := newHistory(t)
-	r := &randomHistory{rng: rng, model: newModel(), full: gitclub()}
+	r := &randomHistory{rng: rand.New(rand.NewPCG(seed, seed)), model: newModel(), full: gitclub()}
+	r.start(h)
+	return h, r
+}
+
+func (r *randomHistory) start(h *history) {
 	h.must(r.full)
 	r.model.names = h.store.current.Load().names
 	r.model.apply(r.full)
+}
+
+func testHistory(t *testing.T, seed uint64, commands int) {
+	h, r := startRandom(t, seed)
+	rng := r.rng
 	for range commands {
 		c := r.command()
 		result := h.apply(c)
-		failed, deleted := r.model.apply(c)
-		if got := errorKind(result.Err); got != failed || result.Deleted != deleted {
-			t.Fatalf("revision %d, %+v: got %q and %d deleted, want %q and %d",
-				h.revision, c, got, result.Deleted, failed, deleted)
+		failed, want := r.model.apply(c)
+		want.Err, want.Complete = result.Err, result.Complete
+		if got := errorKind(result.Err); got != failed || result != want {
+			t.Fatalf("revision %d, %+v: got %q and %+v, want %q and %+v", h.revision, c, got, result, failed, want)
 		}
 		h.disturb(rng)
 		if rng.IntN(5) == 0 {
@@ -352,6 +412,7 @@ func testHistory(t *testing.T, seed uint64, commands int) {
 		}
 	}
 	h.compare(r)
+	h.compareKeys(r.model)
 	h.compareCounters(r.model)
 	h.compareBatches(rng)
 }

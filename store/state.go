@@ -21,10 +21,15 @@ type Schema struct {
 // state is what the apply knows of the database without reading it. Only the
 // apply changes it; every part is also on disk, written in the same batch.
 type state struct {
+	format    uint64
 	applied   uint64
 	horizon   uint64
 	clusterID [16]byte
 	named     bool // clusterID is set
+	// keys is how many idempotency keys are remembered; no key of a revision up
+	// to forgotten is.
+	keys      uint64
+	forgotten uint64
 	names     *tuple.Names
 	schema    *Schema // nil before the first
 	// schemaRecord is the schema as it is stored.
@@ -39,35 +44,38 @@ type state struct {
 // view is what readers see of the state: immutable, replaced by each apply.
 type view struct {
 	db        *database
+	format    uint64
 	applied   uint64
 	clusterID [16]byte
 	named     bool
 	names     *tuple.Names
 	schema    *Schema
 	shapes    []tuple.Shape
+	keys      uint64
 	// superseded is closed when there is a newer view.
 	superseded chan struct{}
 }
 
 func (st *state) view(db *database) *view {
 	return &view{
-		db: db, applied: st.applied, clusterID: st.clusterID, named: st.named,
-		names: st.names, schema: st.schema, shapes: st.shapes,
+		db: db, format: st.format, applied: st.applied, clusterID: st.clusterID, named: st.named,
+		names: st.names, schema: st.schema, shapes: st.shapes, keys: st.keys,
 		superseded: make(chan struct{}),
 	}
 }
 
-// loadState reads the state from a database, and gives a new one its format.
-func loadState(db *database) (*state, error) {
+// loadState reads the state from a database, for a build that knows formats up
+// to newest.
+func loadState(db *database, newest uint64) (*state, error) {
 	st := &state{
 		names:    &tuple.Names{},
 		allowed:  make(map[tuple.Shape]bool),
 		counters: make(map[tuple.Shape]uint64),
 	}
-	if err := checkFormat(db); err != nil {
+	var err error
+	if st.format, err = loadFormat(db, newest); err != nil {
 		return nil, err
 	}
-	var err error
 	if st.applied, err = getUint64(db, metaApplied); err != nil {
 		return nil, err
 	}
@@ -79,6 +87,9 @@ func loadState(db *database) (*state, error) {
 		return nil, err
 	}
 	st.named = copy(st.clusterID[:], id) == len(st.clusterID)
+	if err := st.loadKeys(db); err != nil {
+		return nil, err
+	}
 	if err := st.loadNames(db); err != nil {
 		return nil, err
 	}
@@ -86,20 +97,6 @@ func loadState(db *database) (*state, error) {
 		return nil, err
 	}
 	return st, st.loadSchema(db)
-}
-
-func checkFormat(db *database) error {
-	format, err := getUint64(db, metaFormat)
-	if err != nil {
-		return err
-	}
-	switch format {
-	case databaseFormat:
-		return nil
-	case 0:
-		return db.Set(metaFormat, binary.BigEndian.AppendUint64(nil, databaseFormat), pebble.NoSync)
-	}
-	return fmt.Errorf("%w: %d, this build knows %d", ErrFormat, format, databaseFormat)
 }
 
 // loadNames replays the interning: keys come in the order of the ids.

@@ -23,6 +23,9 @@ type Options struct {
 	// CacheBytes bounds the cache of blocks read; 0 is 256 MiB. The memory is
 	// taken as blocks are read, not before.
 	CacheBytes int64
+	// MaxFormat makes the store behave as a build that knows formats only up to
+	// it, for tests of upgrades; 0 is the build's MaxFormat.
+	MaxFormat uint64
 	// Logger takes what Pebble reports; nil discards it.
 	Logger *slog.Logger
 }
@@ -40,6 +43,8 @@ type Store struct {
 	// so that whoever makes an iterator and then finds the horizon at or below
 	// its revision has all of that revision (S5).
 	horizon atomic.Uint64
+
+	keyLimits keyLimits
 
 	// writer guards state and the swap of databases.
 	writer sync.Mutex
@@ -60,6 +65,12 @@ func Open(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.MaxFormat == 0 {
+		o.MaxFormat = MaxFormat
+	}
+	if o.MaxFormat > MaxFormat {
+		return nil, fmt.Errorf("%w: %d, this build knows up to %d", ErrFormat, o.MaxFormat, MaxFormat)
+	}
 	if err := mkdir(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
@@ -67,7 +78,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the state database: %w", err)
 	}
-	s := &Store{options: o, marker: marker}
+	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits}
 	if err := s.openMarked(name); err != nil {
 		_ = marker.Close()
 		return nil, err
@@ -93,7 +104,7 @@ func (s *Store) openMarked(name string) error {
 	if err != nil {
 		return err
 	}
-	st, err := loadState(db)
+	st, err := loadState(db, s.options.MaxFormat)
 	if err != nil {
 		db.release()
 		return fmt.Errorf("reading the state: %w", err)

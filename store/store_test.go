@@ -23,12 +23,14 @@ type history struct {
 	indexes  []uint64
 }
 
+// openTest opens a store that forgets idempotency keys soon.
 func openTest(t testing.TB, fs vfs.FS) *Store {
 	t.Helper()
 	s, err := Open(Options{FS: fs, Dir: "/node/state", CacheBytes: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.keyLimits = keyLimits{windowMillis: 60, count: 12}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
