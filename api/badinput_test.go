@@ -49,6 +49,7 @@ func TestBadInputsGetTheirCodeAndField(t *testing.T) {
 		"metadata":    badMetadata(t),
 		"list":        badLists(t),
 		"context":     badContexts(t),
+		"compare":     badComparisons(t),
 	} {
 		for _, in := range list {
 			t.Run(group+"/"+in.name, func(t *testing.T) { in.run(t, w) })
@@ -107,6 +108,8 @@ func (w *world) call(ctx context.Context, request proto.Message) error {
 		err = firstError(w.client.ListSubjects(ctx, r))
 	case *tupelov1.ListRelationsRequest:
 		_, err = w.client.ListRelations(ctx, r)
+	case *tupelov1.CompareSchemaRequest:
+		err = firstError(w.client.CompareSchema(ctx, r))
 	default:
 		panic(fmt.Sprintf("no call takes a %T", request))
 	}
@@ -135,6 +138,7 @@ func everyRead(t *testing.T, c *tupelov1.Consistency) map[string]proto.Message {
 			Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Relation: "push", SubjectType: "user"},
 		"ListRelations": &tupelov1.ListRelationsRequest{
 			Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Subject: &tupelov1.Subject{Type: "user", Id: "alice"}},
+		"CompareSchema": &tupelov1.CompareSchemaRequest{Consistency: c, Text: gitclub},
 	}
 }
 

@@ -59,21 +59,29 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 		return nil, err
 	}
 	defer v.close()
-	b := newBatchAnswers(len(r.Items))
-	questions := make([]rewrite.Question, 0, len(r.Items))
-	asked := make([]int, 0, len(r.Items)) // the items that questions are of
-	now := s.now().UnixNano()             // one for all: items share what they find out
-	for i, item := range r.Items {
-		q, err := s.itemQuestion(v.model, item)
+	results, err := s.answerBatch(ctx, v.model, v.snapshot, r.Items, s.now().UnixNano())
+	if err != nil {
+		return nil, err
+	}
+	return &tupelov1.BatchCheckResponse{Results: results, Zookie: v.zookie}, nil
+}
+
+// answerBatch answers checks at one instant: they share what they find out.
+func (s *Server) answerBatch(ctx context.Context, m *model, reader rewrite.Reader, items []*tupelov1.BatchCheckItem, nowNanos int64) ([]*tupelov1.BatchCheckResult, error) {
+	b := newBatchAnswers(len(items))
+	questions := make([]rewrite.Question, 0, len(items))
+	asked := make([]int, 0, len(items)) // the items that questions are of
+	for i, item := range items {
+		q, err := s.itemQuestion(m, item)
 		if err != nil {
 			b.fail(i, within(fmt.Sprintf("items[%d]", i), err))
 			continue
 		}
-		q.NowNanos = now
+		q.NowNanos = nowNanos
 		questions, asked = append(questions, q), append(asked, i)
 	}
 	answers := make([]rewrite.Answer, len(questions))
-	if err := v.model.engine.BatchCheck(ctx, v.snapshot, questions, answers); err != nil {
+	if err := m.engine.BatchCheck(ctx, reader, questions, answers); err != nil {
 		return nil, err
 	}
 	var cost rewrite.Cost
@@ -86,7 +94,7 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 		}
 	}
 	s.metrics.evaluated(len(questions), cost)
-	return &tupelov1.BatchCheckResponse{Results: b.results, Zookie: v.zookie}, nil
+	return b.results, nil
 }
 
 func (s *Server) itemQuestion(m *model, item *tupelov1.BatchCheckItem) (rewrite.Question, error) {
@@ -123,11 +131,16 @@ func (b batchAnswers) answer(i int, a rewrite.Answer) error {
 	switch {
 	case a.Err == nil:
 		b.results[i].Result, b.results[i].MissingContext = resultOf(a.Verdict), a.Missing
-	case errors.Is(a.Err, rewrite.ErrDepthExceeded), errors.Is(a.Err, rewrite.ErrTooManySubProblems),
-		errors.Is(a.Err, rewrite.ErrCondition):
+	case ofOneCheck(a.Err):
 		b.fail(i, a.Err)
 	default:
 		return a.Err
 	}
 	return nil
+}
+
+// ofOneCheck reports whether an error is about one check and says nothing about others.
+func ofOneCheck(err error) bool {
+	return errors.Is(err, rewrite.ErrDepthExceeded) || errors.Is(err, rewrite.ErrTooManySubProblems) ||
+		errors.Is(err, rewrite.ErrCondition)
 }

@@ -132,6 +132,7 @@ var reasonCodes = map[tupelov1.ErrorReason]codes.Code{
 	tupelov1.ErrorReason_ERROR_REASON_INVALID_CONTEXT:      codes.FailedPrecondition,
 	tupelov1.ErrorReason_ERROR_REASON_TRAITS_NOT_ALLOWED:   codes.FailedPrecondition,
 	tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:     codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED:     codes.FailedPrecondition,
 	tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:         codes.AlreadyExists,
 	tupelov1.ErrorReason_ERROR_REASON_REVISION_EXPIRED:     codes.OutOfRange,
 	tupelov1.ErrorReason_ERROR_REASON_REVISION_UNKNOWN:     codes.OutOfRange,

@@ -12,29 +12,37 @@ import (
 
 // explain answers a check with the reasons for the answer.
 func (s *Server) explain(ctx context.Context, v view, q rewrite.Question) (*tupelov1.CheckResponse, error) {
-	found, err := v.model.engine.Explain(ctx, v.snapshot, q, rewrite.ExplainOptions{Clock: s.now})
+	explanation, result, err := s.explanation(ctx, side{v.model, v.snapshot, v.snapshot.Names()}, q)
 	if err != nil {
 		return nil, err
 	}
+	return &tupelov1.CheckResponse{
+		Result: resultOf(result.Verdict), Zookie: v.zookie, MissingContext: result.Missing, Explanation: explanation,
+	}, nil
+}
+
+// explanation answers a question under a schema, with the reasons for the answer.
+func (s *Server) explanation(ctx context.Context, under side, q rewrite.Question) (*tupelov1.Explanation, rewrite.Result, error) {
+	found, err := under.model.engine.Explain(ctx, under.reader, q, rewrite.ExplainOptions{Clock: s.now})
+	if err != nil {
+		return nil, rewrite.Result{}, err
+	}
 	s.metrics.evaluated(1, found.Cost)
 	explanation := &tupelov1.Explanation{}
-	names := v.snapshot.Names()
-	if explanation.Root, err = stepMessage(names, found.Root); err != nil {
-		return nil, err
+	if explanation.Root, err = stepMessage(under.names, found.Root); err != nil {
+		return nil, rewrite.Result{}, err
 	}
 	for _, remedy := range found.Remedies {
 		message := &tupelov1.Remedy{}
-		if message.Add, err = tupleMessages(names, remedy.Add); err != nil {
-			return nil, err
+		if message.Add, err = tupleMessages(under.names, remedy.Add); err != nil {
+			return nil, rewrite.Result{}, err
 		}
-		if message.Remove, err = tupleMessages(names, remedy.Remove); err != nil {
-			return nil, err
+		if message.Remove, err = tupleMessages(under.names, remedy.Remove); err != nil {
+			return nil, rewrite.Result{}, err
 		}
 		explanation.Remedies = append(explanation.Remedies, message)
 	}
-	return &tupelov1.CheckResponse{
-		Result: resultOf(found.Verdict), Zookie: v.zookie, MissingContext: found.Missing, Explanation: explanation,
-	}, nil
+	return explanation, found.Result, nil
 }
 
 var stepKinds = map[rewrite.StepKind]tupelov1.ExplanationStep_Kind{

@@ -91,21 +91,30 @@ func caveatsOf(tree *schema.Schema) []string {
 // rehearse compiles a schema as every replica will once it is stored: what
 // cannot be compiled must not get there, or no request could be answered again.
 func rehearse(tree *schema.Schema, definitions []store.Definition) error {
-	names := &tuple.Names{}
+	names, err := intern(&tuple.Names{}, tree, definitions)
+	if err != nil {
+		return err
+	}
+	_, err = schema.Compile(tree, numbering{names})
+	return err
+}
+
+// intern returns a table that also has the names of a schema, with the numbers
+// that the apply would give them.
+func intern(names *tuple.Names, tree *schema.Schema, definitions []store.Definition) (*tuple.Names, error) {
 	for _, d := range definitions {
 		var err error
 		if names, _, err = names.Intern(d.Type, d.Relations); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, name := range caveatsOf(tree) {
 		var err error
 		if names, _, err = names.InternCaveat(name); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	_, err := schema.Compile(tree, numbering{names})
-	return err
+	return names, nil
 }
 
 // schemaFault turns the problems of a schema's text into faults of the field.

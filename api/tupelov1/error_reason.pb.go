@@ -93,6 +93,8 @@ const (
 	// FAILED_PRECONDITION: the answer depends on a tuple whose caveat has no value
 	// for the context given: a value has the wrong type, or the expression fails.
 	ErrorReason_ERROR_REASON_CONDITION_FAILED ErrorReason = 33
+	// FAILED_PRECONDITION: the server records no checks.
+	ErrorReason_ERROR_REASON_NOTHING_RECORDED ErrorReason = 34
 	// ALREADY_EXISTS: a tuple to create is there already.
 	ErrorReason_ERROR_REASON_TUPLE_EXISTS ErrorReason = 40
 	// OUT_OF_RANGE: the revision is older than the history that is kept.
@@ -161,6 +163,7 @@ var (
 		31: "ERROR_REASON_INVALID_CONTEXT",
 		32: "ERROR_REASON_TRAITS_NOT_ALLOWED",
 		33: "ERROR_REASON_CONDITION_FAILED",
+		34: "ERROR_REASON_NOTHING_RECORDED",
 		40: "ERROR_REASON_TUPLE_EXISTS",
 		41: "ERROR_REASON_REVISION_EXPIRED",
 		42: "ERROR_REASON_REVISION_UNKNOWN",
@@ -208,6 +211,7 @@ var (
 		"ERROR_REASON_INVALID_CONTEXT":      31,
 		"ERROR_REASON_TRAITS_NOT_ALLOWED":   32,
 		"ERROR_REASON_CONDITION_FAILED":     33,
+		"ERROR_REASON_NOTHING_RECORDED":     34,
 		"ERROR_REASON_TUPLE_EXISTS":         40,
 		"ERROR_REASON_REVISION_EXPIRED":     41,
 		"ERROR_REASON_REVISION_UNKNOWN":     42,
@@ -257,7 +261,7 @@ var File_tupelo_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xce\v\n" +
+	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xf1\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MISSING_FIELD\x10\x01\x12\x1e\n" +
@@ -289,7 +293,8 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_UNKNOWN_CAVEAT\x10\x1e\x12 \n" +
 	"\x1cERROR_REASON_INVALID_CONTEXT\x10\x1f\x12#\n" +
 	"\x1fERROR_REASON_TRAITS_NOT_ALLOWED\x10 \x12!\n" +
-	"\x1dERROR_REASON_CONDITION_FAILED\x10!\x12\x1d\n" +
+	"\x1dERROR_REASON_CONDITION_FAILED\x10!\x12!\n" +
+	"\x1dERROR_REASON_NOTHING_RECORDED\x10\"\x12\x1d\n" +
 	"\x19ERROR_REASON_TUPLE_EXISTS\x10(\x12!\n" +
 	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12!\n" +
 	"\x1dERROR_REASON_REVISION_UNKNOWN\x10*\x12\x1f\n" +

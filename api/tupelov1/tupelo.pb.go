@@ -579,6 +579,107 @@ func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34, 0}
 }
 
+// What a change does.
+type SchemaChange_Kind int32
+
+const (
+	// Never sent.
+	SchemaChange_KIND_UNSPECIFIED SchemaChange_Kind = 0
+	// The caveat is new.
+	SchemaChange_KIND_CAVEAT_ADDED SchemaChange_Kind = 1
+	// The caveat is gone.
+	SchemaChange_KIND_CAVEAT_REMOVED SchemaChange_Kind = 2
+	// The caveat has other parameters or another expression.
+	SchemaChange_KIND_CAVEAT_CHANGED SchemaChange_Kind = 3
+	// The definition is new, with all that is in it.
+	SchemaChange_KIND_TYPE_ADDED SchemaChange_Kind = 4
+	// The definition is gone, with all that was in it.
+	SchemaChange_KIND_TYPE_REMOVED SchemaChange_Kind = 5
+	// The relation is new.
+	SchemaChange_KIND_RELATION_ADDED SchemaChange_Kind = 6
+	// The relation is gone.
+	SchemaChange_KIND_RELATION_REMOVED SchemaChange_Kind = 7
+	// The relation takes one kind of tuple more.
+	SchemaChange_KIND_RELATION_WIDENED SchemaChange_Kind = 8
+	// The relation takes one kind of tuple less.
+	SchemaChange_KIND_RELATION_NARROWED SchemaChange_Kind = 9
+	// The permission is new.
+	SchemaChange_KIND_PERMISSION_ADDED SchemaChange_Kind = 10
+	// The permission is gone.
+	SchemaChange_KIND_PERMISSION_REMOVED SchemaChange_Kind = 11
+	// Whoever had the permission has it still, and perhaps more do.
+	SchemaChange_KIND_PERMISSION_WIDENED SchemaChange_Kind = 12
+	// Whoever has the permission had it before, and perhaps fewer do.
+	SchemaChange_KIND_PERMISSION_NARROWED SchemaChange_Kind = 13
+	// The permission is neither wider nor narrower, as far as the expressions show.
+	SchemaChange_KIND_PERMISSION_CHANGED SchemaChange_Kind = 14
+)
+
+// Enum value maps for SchemaChange_Kind.
+var (
+	SchemaChange_Kind_name = map[int32]string{
+		0:  "KIND_UNSPECIFIED",
+		1:  "KIND_CAVEAT_ADDED",
+		2:  "KIND_CAVEAT_REMOVED",
+		3:  "KIND_CAVEAT_CHANGED",
+		4:  "KIND_TYPE_ADDED",
+		5:  "KIND_TYPE_REMOVED",
+		6:  "KIND_RELATION_ADDED",
+		7:  "KIND_RELATION_REMOVED",
+		8:  "KIND_RELATION_WIDENED",
+		9:  "KIND_RELATION_NARROWED",
+		10: "KIND_PERMISSION_ADDED",
+		11: "KIND_PERMISSION_REMOVED",
+		12: "KIND_PERMISSION_WIDENED",
+		13: "KIND_PERMISSION_NARROWED",
+		14: "KIND_PERMISSION_CHANGED",
+	}
+	SchemaChange_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED":         0,
+		"KIND_CAVEAT_ADDED":        1,
+		"KIND_CAVEAT_REMOVED":      2,
+		"KIND_CAVEAT_CHANGED":      3,
+		"KIND_TYPE_ADDED":          4,
+		"KIND_TYPE_REMOVED":        5,
+		"KIND_RELATION_ADDED":      6,
+		"KIND_RELATION_REMOVED":    7,
+		"KIND_RELATION_WIDENED":    8,
+		"KIND_RELATION_NARROWED":   9,
+		"KIND_PERMISSION_ADDED":    10,
+		"KIND_PERMISSION_REMOVED":  11,
+		"KIND_PERMISSION_WIDENED":  12,
+		"KIND_PERMISSION_NARROWED": 13,
+		"KIND_PERMISSION_CHANGED":  14,
+	}
+)
+
+func (x SchemaChange_Kind) Enum() *SchemaChange_Kind {
+	p := new(SchemaChange_Kind)
+	*p = x
+	return p
+}
+
+func (x SchemaChange_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SchemaChange_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_tupelo_v1_tupelo_proto_enumTypes[8].Descriptor()
+}
+
+func (SchemaChange_Kind) Type() protoreflect.EnumType {
+	return &file_tupelo_v1_tupelo_proto_enumTypes[8]
+}
+
+func (x SchemaChange_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SchemaChange_Kind.Descriptor instead.
+func (SchemaChange_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{47, 0}
+}
+
 // Object is one thing of one type, such as repository:gitclub.
 type Object struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3782,6 +3883,611 @@ func (x *ListedRelation) GetMissingContext() []string {
 	return nil
 }
 
+// CompareSchemaRequest asks: what would another schema change?
+type CompareSchemaRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How fresh the revision must be.
+	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// The other schema, as for WriteSchema.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Checks to answer under both schemas, up to 1,000.
+	Items []*BatchCheckItem `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
+	// Whether to answer the checks too that the server has recorded.
+	// FAILED_PRECONDITION if it records none.
+	Recorded bool `protobuf:"varint,4,opt,name=recorded,proto3" json:"recorded,omitempty"`
+	// Whether answers that change are to come with the reasons for them.
+	WithExplanation bool `protobuf:"varint,5,opt,name=with_explanation,json=withExplanation,proto3" json:"with_explanation,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *CompareSchemaRequest) Reset() {
+	*x = CompareSchemaRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompareSchemaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompareSchemaRequest) ProtoMessage() {}
+
+func (x *CompareSchemaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompareSchemaRequest.ProtoReflect.Descriptor instead.
+func (*CompareSchemaRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *CompareSchemaRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *CompareSchemaRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *CompareSchemaRequest) GetItems() []*BatchCheckItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *CompareSchemaRequest) GetRecorded() bool {
+	if x != nil {
+		return x.Recorded
+	}
+	return false
+}
+
+func (x *CompareSchemaRequest) GetWithExplanation() bool {
+	if x != nil {
+		return x.WithExplanation
+	}
+	return false
+}
+
+// CompareSchemaResponse is a part of what another schema would change.
+type CompareSchemaResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one is set.
+	//
+	// Types that are valid to be assigned to Part:
+	//
+	//	*CompareSchemaResponse_Differences
+	//	*CompareSchemaResponse_Check
+	//	*CompareSchemaResponse_Summary
+	Part          isCompareSchemaResponse_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompareSchemaResponse) Reset() {
+	*x = CompareSchemaResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompareSchemaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompareSchemaResponse) ProtoMessage() {}
+
+func (x *CompareSchemaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompareSchemaResponse.ProtoReflect.Descriptor instead.
+func (*CompareSchemaResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *CompareSchemaResponse) GetPart() isCompareSchemaResponse_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *CompareSchemaResponse) GetDifferences() *SchemaDifferences {
+	if x != nil {
+		if x, ok := x.Part.(*CompareSchemaResponse_Differences); ok {
+			return x.Differences
+		}
+	}
+	return nil
+}
+
+func (x *CompareSchemaResponse) GetCheck() *CheckComparison {
+	if x != nil {
+		if x, ok := x.Part.(*CompareSchemaResponse_Check); ok {
+			return x.Check
+		}
+	}
+	return nil
+}
+
+func (x *CompareSchemaResponse) GetSummary() *ComparisonSummary {
+	if x != nil {
+		if x, ok := x.Part.(*CompareSchemaResponse_Summary); ok {
+			return x.Summary
+		}
+	}
+	return nil
+}
+
+type isCompareSchemaResponse_Part interface {
+	isCompareSchemaResponse_Part()
+}
+
+type CompareSchemaResponse_Differences struct {
+	// How the schemas differ; in the first message only.
+	Differences *SchemaDifferences `protobuf:"bytes,1,opt,name=differences,proto3,oneof"`
+}
+
+type CompareSchemaResponse_Check struct {
+	// A check whose answer changes, or that has no answer under either schema.
+	Check *CheckComparison `protobuf:"bytes,2,opt,name=check,proto3,oneof"`
+}
+
+type CompareSchemaResponse_Summary struct {
+	// The end; in the last message only.
+	Summary *ComparisonSummary `protobuf:"bytes,3,opt,name=summary,proto3,oneof"`
+}
+
+func (*CompareSchemaResponse_Differences) isCompareSchemaResponse_Part() {}
+
+func (*CompareSchemaResponse_Check) isCompareSchemaResponse_Part() {}
+
+func (*CompareSchemaResponse_Summary) isCompareSchemaResponse_Part() {}
+
+// SchemaDifferences is how another schema differs from the one that holds.
+type SchemaDifferences struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What changes in meaning. Order, layout and comments make no difference.
+	Changes []*SchemaChange `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// The tuples that the other schema does not allow: WriteSchema is refused as
+	// long as there are some. They are counted at the newest revision, also where
+	// an older one is asked for.
+	Stranded []*StrandedTuples `protobuf:"bytes,2,rep,name=stranded,proto3" json:"stranded,omitempty"`
+	// The revision that all answers are computed at.
+	Zookie        string `protobuf:"bytes,3,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaDifferences) Reset() {
+	*x = SchemaDifferences{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaDifferences) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaDifferences) ProtoMessage() {}
+
+func (x *SchemaDifferences) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaDifferences.ProtoReflect.Descriptor instead.
+func (*SchemaDifferences) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *SchemaDifferences) GetChanges() []*SchemaChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *SchemaDifferences) GetStranded() []*StrandedTuples {
+	if x != nil {
+		return x.Stranded
+	}
+	return nil
+}
+
+func (x *SchemaDifferences) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// SchemaChange is one difference in what two schemas mean. A permission that
+// follows from one that changes is not a change of its own.
+type SchemaChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the change does.
+	Kind SchemaChange_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=tupelo.v1.SchemaChange_Kind" json:"kind,omitempty"`
+	// The definition; empty for caveats.
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// The relation, permission or caveat; empty for definitions.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The restriction that a relation takes no more, or the expression before.
+	Before string `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	// The restriction that a relation takes now, or the expression after.
+	After string `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	// The change in a line, for people.
+	Description   string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaChange) Reset() {
+	*x = SchemaChange{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaChange) ProtoMessage() {}
+
+func (x *SchemaChange) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaChange.ProtoReflect.Descriptor instead.
+func (*SchemaChange) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *SchemaChange) GetKind() SchemaChange_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return SchemaChange_KIND_UNSPECIFIED
+}
+
+func (x *SchemaChange) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *SchemaChange) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+// StrandedTuples are stored tuples of one kind that a schema does not allow.
+type StrandedTuples struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind, as repository#maintainer@team#member or document#viewer@user:* with
+	// office_hours and expiration.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// How many are stored.
+	Count         uint64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StrandedTuples) Reset() {
+	*x = StrandedTuples{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StrandedTuples) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StrandedTuples) ProtoMessage() {}
+
+func (x *StrandedTuples) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StrandedTuples.ProtoReflect.Descriptor instead.
+func (*StrandedTuples) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *StrandedTuples) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StrandedTuples) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// CheckComparison is the answer to one check under two schemas.
+type CheckComparison struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The check.
+	Item *BatchCheckItem `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	// Its answer under the schema that holds.
+	Before *BatchCheckResult `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	// Its answer under the other schema.
+	After *BatchCheckResult `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	// Whether the two differ: in the result, in the context that lacks, or in the
+	// reason of the error. If not, both are the same error.
+	Changed bool `protobuf:"varint,4,opt,name=changed,proto3" json:"changed,omitempty"`
+	// The reasons for the answer before, if they were asked for, the answer changes,
+	// and it is one.
+	ExplanationBefore *Explanation `protobuf:"bytes,5,opt,name=explanation_before,json=explanationBefore,proto3" json:"explanation_before,omitempty"`
+	// The reasons for the answer after, likewise.
+	ExplanationAfter *Explanation `protobuf:"bytes,6,opt,name=explanation_after,json=explanationAfter,proto3" json:"explanation_after,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *CheckComparison) Reset() {
+	*x = CheckComparison{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckComparison) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckComparison) ProtoMessage() {}
+
+func (x *CheckComparison) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckComparison.ProtoReflect.Descriptor instead.
+func (*CheckComparison) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *CheckComparison) GetItem() *BatchCheckItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+func (x *CheckComparison) GetBefore() *BatchCheckResult {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *CheckComparison) GetAfter() *BatchCheckResult {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *CheckComparison) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *CheckComparison) GetExplanationBefore() *Explanation {
+	if x != nil {
+		return x.ExplanationBefore
+	}
+	return nil
+}
+
+func (x *CheckComparison) GetExplanationAfter() *Explanation {
+	if x != nil {
+		return x.ExplanationAfter
+	}
+	return nil
+}
+
+// ComparisonSummary counts the checks of a comparison.
+type ComparisonSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of them, recorded ones among them.
+	Checks int64 `protobuf:"varint,1,opt,name=checks,proto3" json:"checks,omitempty"`
+	// Those whose answer changes: those that gain, those that lose, and others,
+	// which have an error on one side, or lack other context.
+	Changed int64 `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	// Those whose answer grants more: from no to conditional or yes, or from
+	// conditional to yes.
+	Gained int64 `protobuf:"varint,3,opt,name=gained,proto3" json:"gained,omitempty"`
+	// Those whose answer grants less.
+	Lost int64 `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`
+	// Those that have the same error under both schemas.
+	Failed int64 `protobuf:"varint,5,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Those that were recorded.
+	Recorded int64 `protobuf:"varint,6,opt,name=recorded,proto3" json:"recorded,omitempty"`
+	// How many answered checks the recorded ones are a random sample of.
+	RecordedOf int64 `protobuf:"varint,7,opt,name=recorded_of,json=recordedOf,proto3" json:"recorded_of,omitempty"`
+	// The checks that would be among the recorded ones, but that there was no room for.
+	RecordedLeftOut int64 `protobuf:"varint,8,opt,name=recorded_left_out,json=recordedLeftOut,proto3" json:"recorded_left_out,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ComparisonSummary) Reset() {
+	*x = ComparisonSummary{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ComparisonSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ComparisonSummary) ProtoMessage() {}
+
+func (x *ComparisonSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ComparisonSummary.ProtoReflect.Descriptor instead.
+func (*ComparisonSummary) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ComparisonSummary) GetChecks() int64 {
+	if x != nil {
+		return x.Checks
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetGained() int64 {
+	if x != nil {
+		return x.Gained
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetRecorded() int64 {
+	if x != nil {
+		return x.Recorded
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetRecordedOf() int64 {
+	if x != nil {
+		return x.RecordedOf
+	}
+	return 0
+}
+
+func (x *ComparisonSummary) GetRecordedLeftOut() int64 {
+	if x != nil {
+		return x.RecordedLeftOut
+	}
+	return 0
+}
+
 var File_tupelo_v1_tupelo_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_tupelo_proto_rawDesc = "" +
@@ -4066,13 +4772,72 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"permission\x18\x02 \x01(\bR\n" +
 	"permission\x12)\n" +
 	"\x06result\x18\x03 \x01(\x0e2\x11.tupelo.v1.ResultR\x06result\x12'\n" +
-	"\x0fmissing_context\x18\x04 \x03(\tR\x0emissingContext*W\n" +
+	"\x0fmissing_context\x18\x04 \x03(\tR\x0emissingContext\"\xdc\x01\n" +
+	"\x14CompareSchemaRequest\x128\n" +
+	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12/\n" +
+	"\x05items\x18\x03 \x03(\v2\x19.tupelo.v1.BatchCheckItemR\x05items\x12\x1a\n" +
+	"\brecorded\x18\x04 \x01(\bR\brecorded\x12)\n" +
+	"\x10with_explanation\x18\x05 \x01(\bR\x0fwithExplanation\"\xcf\x01\n" +
+	"\x15CompareSchemaResponse\x12@\n" +
+	"\vdifferences\x18\x01 \x01(\v2\x1c.tupelo.v1.SchemaDifferencesH\x00R\vdifferences\x122\n" +
+	"\x05check\x18\x02 \x01(\v2\x1a.tupelo.v1.CheckComparisonH\x00R\x05check\x128\n" +
+	"\asummary\x18\x03 \x01(\v2\x1c.tupelo.v1.ComparisonSummaryH\x00R\asummaryB\x06\n" +
+	"\x04part\"\x95\x01\n" +
+	"\x11SchemaDifferences\x121\n" +
+	"\achanges\x18\x01 \x03(\v2\x17.tupelo.v1.SchemaChangeR\achanges\x125\n" +
+	"\bstranded\x18\x02 \x03(\v2\x19.tupelo.v1.StrandedTuplesR\bstranded\x12\x16\n" +
+	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"\xc7\x04\n" +
+	"\fSchemaChange\x120\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1c.tupelo.v1.SchemaChange.KindR\x04kind\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06before\x18\x04 \x01(\tR\x06before\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\tR\x05after\x12 \n" +
+	"\vdescription\x18\x06 \x01(\tR\vdescription\"\x8c\x03\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11KIND_CAVEAT_ADDED\x10\x01\x12\x17\n" +
+	"\x13KIND_CAVEAT_REMOVED\x10\x02\x12\x17\n" +
+	"\x13KIND_CAVEAT_CHANGED\x10\x03\x12\x13\n" +
+	"\x0fKIND_TYPE_ADDED\x10\x04\x12\x15\n" +
+	"\x11KIND_TYPE_REMOVED\x10\x05\x12\x17\n" +
+	"\x13KIND_RELATION_ADDED\x10\x06\x12\x19\n" +
+	"\x15KIND_RELATION_REMOVED\x10\a\x12\x19\n" +
+	"\x15KIND_RELATION_WIDENED\x10\b\x12\x1a\n" +
+	"\x16KIND_RELATION_NARROWED\x10\t\x12\x19\n" +
+	"\x15KIND_PERMISSION_ADDED\x10\n" +
+	"\x12\x1b\n" +
+	"\x17KIND_PERMISSION_REMOVED\x10\v\x12\x1b\n" +
+	"\x17KIND_PERMISSION_WIDENED\x10\f\x12\x1c\n" +
+	"\x18KIND_PERMISSION_NARROWED\x10\r\x12\x1b\n" +
+	"\x17KIND_PERMISSION_CHANGED\x10\x0e\":\n" +
+	"\x0eStrandedTuples\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"\xce\x02\n" +
+	"\x0fCheckComparison\x12-\n" +
+	"\x04item\x18\x01 \x01(\v2\x19.tupelo.v1.BatchCheckItemR\x04item\x123\n" +
+	"\x06before\x18\x02 \x01(\v2\x1b.tupelo.v1.BatchCheckResultR\x06before\x121\n" +
+	"\x05after\x18\x03 \x01(\v2\x1b.tupelo.v1.BatchCheckResultR\x05after\x12\x18\n" +
+	"\achanged\x18\x04 \x01(\bR\achanged\x12E\n" +
+	"\x12explanation_before\x18\x05 \x01(\v2\x16.tupelo.v1.ExplanationR\x11explanationBefore\x12C\n" +
+	"\x11explanation_after\x18\x06 \x01(\v2\x16.tupelo.v1.ExplanationR\x10explanationAfter\"\xf2\x01\n" +
+	"\x11ComparisonSummary\x12\x16\n" +
+	"\x06checks\x18\x01 \x01(\x03R\x06checks\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\x03R\achanged\x12\x16\n" +
+	"\x06gained\x18\x03 \x01(\x03R\x06gained\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\x03R\x04lost\x12\x16\n" +
+	"\x06failed\x18\x05 \x01(\x03R\x06failed\x12\x1a\n" +
+	"\brecorded\x18\x06 \x01(\x03R\brecorded\x12\x1f\n" +
+	"\vrecorded_of\x18\a \x01(\x03R\n" +
+	"recordedOf\x12*\n" +
+	"\x11recorded_left_out\x18\b \x01(\x03R\x0frecordedLeftOut*W\n" +
 	"\x06Result\x12\x16\n" +
 	"\x12RESULT_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tRESULT_NO\x10\x01\x12\x16\n" +
 	"\x12RESULT_CONDITIONAL\x10\x02\x12\x0e\n" +
 	"\n" +
-	"RESULT_YES\x10\x032\xe8\x06\n" +
+	"RESULT_YES\x10\x032\xbe\a\n" +
 	"\x06Tupelo\x12:\n" +
 	"\x05Check\x12\x17.tupelo.v1.CheckRequest\x1a\x18.tupelo.v1.CheckResponse\x12I\n" +
 	"\n" +
@@ -4086,7 +4851,8 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x0eDeleteByFilter\x12 .tupelo.v1.DeleteByFilterRequest\x1a!.tupelo.v1.DeleteByFilterResponse\x12I\n" +
 	"\n" +
 	"ReadSchema\x12\x1c.tupelo.v1.ReadSchemaRequest\x1a\x1d.tupelo.v1.ReadSchemaResponse\x12L\n" +
-	"\vWriteSchema\x12\x1d.tupelo.v1.WriteSchemaRequest\x1a\x1e.tupelo.v1.WriteSchemaResponse\x12<\n" +
+	"\vWriteSchema\x12\x1d.tupelo.v1.WriteSchemaRequest\x1a\x1e.tupelo.v1.WriteSchemaResponse\x12T\n" +
+	"\rCompareSchema\x12\x1f.tupelo.v1.CompareSchemaRequest\x1a .tupelo.v1.CompareSchemaResponse0\x01\x12<\n" +
 	"\x05Watch\x12\x17.tupelo.v1.WatchRequest\x1a\x18.tupelo.v1.WatchResponse0\x01B2Z0github.com/tupelodb/tupelo/api/tupelov1;tupelov1b\x06proto3"
 
 var (
@@ -4101,8 +4867,8 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 	return file_tupelo_v1_tupelo_proto_rawDescData
 }
 
-var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Result)(0),                    // 0: tupelo.v1.Result
 	(ExplanationStep_Kind)(0),      // 1: tupelo.v1.ExplanationStep.Kind
@@ -4112,165 +4878,188 @@ var file_tupelo_v1_tupelo_proto_goTypes = []any{
 	(Update_Operation)(0),          // 5: tupelo.v1.Update.Operation
 	(Precondition_Condition)(0),    // 6: tupelo.v1.Precondition.Condition
 	(TupleChange_Operation)(0),     // 7: tupelo.v1.TupleChange.Operation
-	(*Object)(nil),                 // 8: tupelo.v1.Object
-	(*Subject)(nil),                // 9: tupelo.v1.Subject
-	(*Tuple)(nil),                  // 10: tupelo.v1.Tuple
-	(*Caveat)(nil),                 // 11: tupelo.v1.Caveat
-	(*Filter)(nil),                 // 12: tupelo.v1.Filter
-	(*Consistency)(nil),            // 13: tupelo.v1.Consistency
-	(*CheckRequest)(nil),           // 14: tupelo.v1.CheckRequest
-	(*CheckResponse)(nil),          // 15: tupelo.v1.CheckResponse
-	(*Explanation)(nil),            // 16: tupelo.v1.Explanation
-	(*ExplanationStep)(nil),        // 17: tupelo.v1.ExplanationStep
-	(*Remedy)(nil),                 // 18: tupelo.v1.Remedy
-	(*BatchCheckRequest)(nil),      // 19: tupelo.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),         // 20: tupelo.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),     // 21: tupelo.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),       // 22: tupelo.v1.BatchCheckResult
-	(*ExpandRequest)(nil),          // 23: tupelo.v1.ExpandRequest
-	(*ExpandResponse)(nil),         // 24: tupelo.v1.ExpandResponse
-	(*UsersetTree)(nil),            // 25: tupelo.v1.UsersetTree
-	(*Condition)(nil),              // 26: tupelo.v1.Condition
-	(*ReadRequest)(nil),            // 27: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 28: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 29: tupelo.v1.Update
-	(*Precondition)(nil),           // 30: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 31: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 32: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 33: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 34: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 35: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 36: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 37: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 38: tupelo.v1.WriteSchemaResponse
-	(*WatchRequest)(nil),           // 39: tupelo.v1.WatchRequest
-	(*WatchFilter)(nil),            // 40: tupelo.v1.WatchFilter
-	(*WatchResponse)(nil),          // 41: tupelo.v1.WatchResponse
-	(*TupleChange)(nil),            // 42: tupelo.v1.TupleChange
-	(*ListObjectsRequest)(nil),     // 43: tupelo.v1.ListObjectsRequest
-	(*ListObjectsResponse)(nil),    // 44: tupelo.v1.ListObjectsResponse
-	(*ListedObject)(nil),           // 45: tupelo.v1.ListedObject
-	(*ListSubjectsRequest)(nil),    // 46: tupelo.v1.ListSubjectsRequest
-	(*ListSubjectsResponse)(nil),   // 47: tupelo.v1.ListSubjectsResponse
-	(*ListedSubject)(nil),          // 48: tupelo.v1.ListedSubject
-	(*ListRelationsRequest)(nil),   // 49: tupelo.v1.ListRelationsRequest
-	(*ListRelationsResponse)(nil),  // 50: tupelo.v1.ListRelationsResponse
-	(*ListedRelation)(nil),         // 51: tupelo.v1.ListedRelation
-	(*timestamppb.Timestamp)(nil),  // 52: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),        // 53: google.protobuf.Struct
-	(*durationpb.Duration)(nil),    // 54: google.protobuf.Duration
-	(*status.Status)(nil),          // 55: google.rpc.Status
+	(SchemaChange_Kind)(0),         // 8: tupelo.v1.SchemaChange.Kind
+	(*Object)(nil),                 // 9: tupelo.v1.Object
+	(*Subject)(nil),                // 10: tupelo.v1.Subject
+	(*Tuple)(nil),                  // 11: tupelo.v1.Tuple
+	(*Caveat)(nil),                 // 12: tupelo.v1.Caveat
+	(*Filter)(nil),                 // 13: tupelo.v1.Filter
+	(*Consistency)(nil),            // 14: tupelo.v1.Consistency
+	(*CheckRequest)(nil),           // 15: tupelo.v1.CheckRequest
+	(*CheckResponse)(nil),          // 16: tupelo.v1.CheckResponse
+	(*Explanation)(nil),            // 17: tupelo.v1.Explanation
+	(*ExplanationStep)(nil),        // 18: tupelo.v1.ExplanationStep
+	(*Remedy)(nil),                 // 19: tupelo.v1.Remedy
+	(*BatchCheckRequest)(nil),      // 20: tupelo.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),         // 21: tupelo.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),     // 22: tupelo.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),       // 23: tupelo.v1.BatchCheckResult
+	(*ExpandRequest)(nil),          // 24: tupelo.v1.ExpandRequest
+	(*ExpandResponse)(nil),         // 25: tupelo.v1.ExpandResponse
+	(*UsersetTree)(nil),            // 26: tupelo.v1.UsersetTree
+	(*Condition)(nil),              // 27: tupelo.v1.Condition
+	(*ReadRequest)(nil),            // 28: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),           // 29: tupelo.v1.ReadResponse
+	(*Update)(nil),                 // 30: tupelo.v1.Update
+	(*Precondition)(nil),           // 31: tupelo.v1.Precondition
+	(*WriteRequest)(nil),           // 32: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),          // 33: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),  // 34: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil), // 35: tupelo.v1.DeleteByFilterResponse
+	(*ReadSchemaRequest)(nil),      // 36: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),     // 37: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),     // 38: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),    // 39: tupelo.v1.WriteSchemaResponse
+	(*WatchRequest)(nil),           // 40: tupelo.v1.WatchRequest
+	(*WatchFilter)(nil),            // 41: tupelo.v1.WatchFilter
+	(*WatchResponse)(nil),          // 42: tupelo.v1.WatchResponse
+	(*TupleChange)(nil),            // 43: tupelo.v1.TupleChange
+	(*ListObjectsRequest)(nil),     // 44: tupelo.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),    // 45: tupelo.v1.ListObjectsResponse
+	(*ListedObject)(nil),           // 46: tupelo.v1.ListedObject
+	(*ListSubjectsRequest)(nil),    // 47: tupelo.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),   // 48: tupelo.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),          // 49: tupelo.v1.ListedSubject
+	(*ListRelationsRequest)(nil),   // 50: tupelo.v1.ListRelationsRequest
+	(*ListRelationsResponse)(nil),  // 51: tupelo.v1.ListRelationsResponse
+	(*ListedRelation)(nil),         // 52: tupelo.v1.ListedRelation
+	(*CompareSchemaRequest)(nil),   // 53: tupelo.v1.CompareSchemaRequest
+	(*CompareSchemaResponse)(nil),  // 54: tupelo.v1.CompareSchemaResponse
+	(*SchemaDifferences)(nil),      // 55: tupelo.v1.SchemaDifferences
+	(*SchemaChange)(nil),           // 56: tupelo.v1.SchemaChange
+	(*StrandedTuples)(nil),         // 57: tupelo.v1.StrandedTuples
+	(*CheckComparison)(nil),        // 58: tupelo.v1.CheckComparison
+	(*ComparisonSummary)(nil),      // 59: tupelo.v1.ComparisonSummary
+	(*timestamppb.Timestamp)(nil),  // 60: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 61: google.protobuf.Struct
+	(*durationpb.Duration)(nil),    // 62: google.protobuf.Duration
+	(*status.Status)(nil),          // 63: google.rpc.Status
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
-	8,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
-	9,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
-	11, // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
-	52, // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
-	53, // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
-	13, // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	8,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
-	9,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
-	53, // 8: tupelo.v1.CheckRequest.context:type_name -> google.protobuf.Struct
-	0,  // 9: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	16, // 10: tupelo.v1.CheckResponse.explanation:type_name -> tupelo.v1.Explanation
-	17, // 11: tupelo.v1.Explanation.root:type_name -> tupelo.v1.ExplanationStep
-	18, // 12: tupelo.v1.Explanation.remedies:type_name -> tupelo.v1.Remedy
-	1,  // 13: tupelo.v1.ExplanationStep.kind:type_name -> tupelo.v1.ExplanationStep.Kind
-	2,  // 14: tupelo.v1.ExplanationStep.note:type_name -> tupelo.v1.ExplanationStep.Note
-	0,  // 15: tupelo.v1.ExplanationStep.result:type_name -> tupelo.v1.Result
-	8,  // 16: tupelo.v1.ExplanationStep.object:type_name -> tupelo.v1.Object
-	10, // 17: tupelo.v1.ExplanationStep.tuple:type_name -> tupelo.v1.Tuple
-	0,  // 18: tupelo.v1.ExplanationStep.tuple_result:type_name -> tupelo.v1.Result
-	54, // 19: tupelo.v1.ExplanationStep.elapsed:type_name -> google.protobuf.Duration
-	17, // 20: tupelo.v1.ExplanationStep.children:type_name -> tupelo.v1.ExplanationStep
-	10, // 21: tupelo.v1.Remedy.add:type_name -> tupelo.v1.Tuple
-	10, // 22: tupelo.v1.Remedy.remove:type_name -> tupelo.v1.Tuple
-	13, // 23: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	20, // 24: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	8,  // 25: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	9,  // 26: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	53, // 27: tupelo.v1.BatchCheckItem.context:type_name -> google.protobuf.Struct
-	22, // 28: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
-	0,  // 29: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	55, // 30: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	13, // 31: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	8,  // 32: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	25, // 33: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
-	3,  // 34: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
-	4,  // 35: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
-	8,  // 36: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	9,  // 37: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	25, // 38: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	26, // 39: tupelo.v1.UsersetTree.conditions:type_name -> tupelo.v1.Condition
-	26, // 40: tupelo.v1.UsersetTree.condition:type_name -> tupelo.v1.Condition
-	11, // 41: tupelo.v1.Condition.caveat:type_name -> tupelo.v1.Caveat
-	52, // 42: tupelo.v1.Condition.expires_at:type_name -> google.protobuf.Timestamp
-	13, // 43: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	12, // 44: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	10, // 45: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
-	5,  // 46: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	10, // 47: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
-	6,  // 48: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	12, // 49: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	29, // 50: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	30, // 51: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	53, // 52: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
-	12, // 53: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	30, // 54: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	53, // 55: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
-	13, // 56: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	40, // 57: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	54, // 58: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	52, // 59: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
-	42, // 60: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	53, // 61: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
-	7,  // 62: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
-	10, // 63: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	13, // 64: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,  // 65: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
-	53, // 66: tupelo.v1.ListObjectsRequest.context:type_name -> google.protobuf.Struct
-	45, // 67: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
-	0,  // 68: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
-	13, // 69: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	8,  // 70: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
-	53, // 71: tupelo.v1.ListSubjectsRequest.context:type_name -> google.protobuf.Struct
-	48, // 72: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
-	0,  // 73: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
-	13, // 74: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
-	8,  // 75: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
-	9,  // 76: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
-	53, // 77: tupelo.v1.ListRelationsRequest.context:type_name -> google.protobuf.Struct
-	51, // 78: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
-	0,  // 79: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
-	14, // 80: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	19, // 81: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	23, // 82: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	43, // 83: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
-	46, // 84: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
-	49, // 85: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
-	27, // 86: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	31, // 87: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	33, // 88: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	35, // 89: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	37, // 90: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	39, // 91: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	15, // 92: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	21, // 93: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	24, // 94: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	44, // 95: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
-	47, // 96: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
-	50, // 97: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
-	28, // 98: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	32, // 99: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	34, // 100: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	36, // 101: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	38, // 102: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	41, // 103: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	92, // [92:104] is the sub-list for method output_type
-	80, // [80:92] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	9,   // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
+	10,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
+	12,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
+	60,  // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
+	61,  // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
+	14,  // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	9,   // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
+	10,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
+	61,  // 8: tupelo.v1.CheckRequest.context:type_name -> google.protobuf.Struct
+	0,   // 9: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
+	17,  // 10: tupelo.v1.CheckResponse.explanation:type_name -> tupelo.v1.Explanation
+	18,  // 11: tupelo.v1.Explanation.root:type_name -> tupelo.v1.ExplanationStep
+	19,  // 12: tupelo.v1.Explanation.remedies:type_name -> tupelo.v1.Remedy
+	1,   // 13: tupelo.v1.ExplanationStep.kind:type_name -> tupelo.v1.ExplanationStep.Kind
+	2,   // 14: tupelo.v1.ExplanationStep.note:type_name -> tupelo.v1.ExplanationStep.Note
+	0,   // 15: tupelo.v1.ExplanationStep.result:type_name -> tupelo.v1.Result
+	9,   // 16: tupelo.v1.ExplanationStep.object:type_name -> tupelo.v1.Object
+	11,  // 17: tupelo.v1.ExplanationStep.tuple:type_name -> tupelo.v1.Tuple
+	0,   // 18: tupelo.v1.ExplanationStep.tuple_result:type_name -> tupelo.v1.Result
+	62,  // 19: tupelo.v1.ExplanationStep.elapsed:type_name -> google.protobuf.Duration
+	18,  // 20: tupelo.v1.ExplanationStep.children:type_name -> tupelo.v1.ExplanationStep
+	11,  // 21: tupelo.v1.Remedy.add:type_name -> tupelo.v1.Tuple
+	11,  // 22: tupelo.v1.Remedy.remove:type_name -> tupelo.v1.Tuple
+	14,  // 23: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	21,  // 24: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	9,   // 25: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	10,  // 26: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	61,  // 27: tupelo.v1.BatchCheckItem.context:type_name -> google.protobuf.Struct
+	23,  // 28: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	0,   // 29: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
+	63,  // 30: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	14,  // 31: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	9,   // 32: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	26,  // 33: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	3,   // 34: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
+	4,   // 35: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
+	9,   // 36: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	10,  // 37: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	26,  // 38: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	27,  // 39: tupelo.v1.UsersetTree.conditions:type_name -> tupelo.v1.Condition
+	27,  // 40: tupelo.v1.UsersetTree.condition:type_name -> tupelo.v1.Condition
+	12,  // 41: tupelo.v1.Condition.caveat:type_name -> tupelo.v1.Caveat
+	60,  // 42: tupelo.v1.Condition.expires_at:type_name -> google.protobuf.Timestamp
+	14,  // 43: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	13,  // 44: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	11,  // 45: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	5,   // 46: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
+	11,  // 47: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	6,   // 48: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
+	13,  // 49: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	30,  // 50: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	31,  // 51: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	61,  // 52: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	13,  // 53: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	31,  // 54: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	61,  // 55: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	14,  // 56: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	41,  // 57: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	62,  // 58: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	60,  // 59: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	43,  // 60: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	61,  // 61: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	7,   // 62: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	11,  // 63: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	14,  // 64: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	10,  // 65: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
+	61,  // 66: tupelo.v1.ListObjectsRequest.context:type_name -> google.protobuf.Struct
+	46,  // 67: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
+	0,   // 68: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
+	14,  // 69: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	9,   // 70: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
+	61,  // 71: tupelo.v1.ListSubjectsRequest.context:type_name -> google.protobuf.Struct
+	49,  // 72: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
+	0,   // 73: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
+	14,  // 74: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
+	9,   // 75: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
+	10,  // 76: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
+	61,  // 77: tupelo.v1.ListRelationsRequest.context:type_name -> google.protobuf.Struct
+	52,  // 78: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
+	0,   // 79: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
+	14,  // 80: tupelo.v1.CompareSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	21,  // 81: tupelo.v1.CompareSchemaRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	55,  // 82: tupelo.v1.CompareSchemaResponse.differences:type_name -> tupelo.v1.SchemaDifferences
+	58,  // 83: tupelo.v1.CompareSchemaResponse.check:type_name -> tupelo.v1.CheckComparison
+	59,  // 84: tupelo.v1.CompareSchemaResponse.summary:type_name -> tupelo.v1.ComparisonSummary
+	56,  // 85: tupelo.v1.SchemaDifferences.changes:type_name -> tupelo.v1.SchemaChange
+	57,  // 86: tupelo.v1.SchemaDifferences.stranded:type_name -> tupelo.v1.StrandedTuples
+	8,   // 87: tupelo.v1.SchemaChange.kind:type_name -> tupelo.v1.SchemaChange.Kind
+	21,  // 88: tupelo.v1.CheckComparison.item:type_name -> tupelo.v1.BatchCheckItem
+	23,  // 89: tupelo.v1.CheckComparison.before:type_name -> tupelo.v1.BatchCheckResult
+	23,  // 90: tupelo.v1.CheckComparison.after:type_name -> tupelo.v1.BatchCheckResult
+	17,  // 91: tupelo.v1.CheckComparison.explanation_before:type_name -> tupelo.v1.Explanation
+	17,  // 92: tupelo.v1.CheckComparison.explanation_after:type_name -> tupelo.v1.Explanation
+	15,  // 93: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	20,  // 94: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	24,  // 95: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	44,  // 96: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
+	47,  // 97: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
+	50,  // 98: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
+	28,  // 99: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	32,  // 100: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	34,  // 101: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	36,  // 102: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	38,  // 103: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	53,  // 104: tupelo.v1.Tupelo.CompareSchema:input_type -> tupelo.v1.CompareSchemaRequest
+	40,  // 105: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	16,  // 106: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	22,  // 107: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	25,  // 108: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	45,  // 109: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
+	48,  // 110: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
+	51,  // 111: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
+	29,  // 112: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	33,  // 113: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	35,  // 114: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	37,  // 115: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	39,  // 116: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	54,  // 117: tupelo.v1.Tupelo.CompareSchema:output_type -> tupelo.v1.CompareSchemaResponse
+	42,  // 118: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	106, // [106:119] is the sub-list for method output_type
+	93,  // [93:106] is the sub-list for method input_type
+	93,  // [93:93] is the sub-list for extension type_name
+	93,  // [93:93] is the sub-list for extension extendee
+	0,   // [0:93] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -4285,13 +5074,18 @@ func file_tupelo_v1_tupelo_proto_init() {
 		(*Consistency_AtExactSnapshot)(nil),
 		(*Consistency_FullyConsistent)(nil),
 	}
+	file_tupelo_v1_tupelo_proto_msgTypes[45].OneofWrappers = []any{
+		(*CompareSchemaResponse_Differences)(nil),
+		(*CompareSchemaResponse_Check)(nil),
+		(*CompareSchemaResponse_Summary)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   44,
+			NumEnums:      9,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -58,6 +58,7 @@ const (
 	Tupelo_DeleteByFilter_FullMethodName = "/tupelo.v1.Tupelo/DeleteByFilter"
 	Tupelo_ReadSchema_FullMethodName     = "/tupelo.v1.Tupelo/ReadSchema"
 	Tupelo_WriteSchema_FullMethodName    = "/tupelo.v1.Tupelo/WriteSchema"
+	Tupelo_CompareSchema_FullMethodName  = "/tupelo.v1.Tupelo/CompareSchema"
 	Tupelo_Watch_FullMethodName          = "/tupelo.v1.Tupelo/Watch"
 )
 
@@ -110,6 +111,17 @@ type TupeloClient interface {
 	// WriteSchema replaces the schema. It is refused with FAILED_PRECONDITION if
 	// stored tuples would no longer be allowed; the error lists which and how many.
 	WriteSchema(ctx context.Context, in *WriteSchemaRequest, opts ...grpc.CallOption) (*WriteSchemaResponse, error)
+	// CompareSchema says what another schema would change: in meaning, for the
+	// tuples that are stored, and for the answers of checks. Each check is answered
+	// under the schema that holds and under the other one, both at one revision and
+	// one instant. Nothing is written.
+	//
+	// Under the other schema, tuples that it would strand count as not there. What
+	// it says is then what Check says once they are deleted and the schema is written.
+	//
+	// The first message has the differences of the schemas, the last one the summary:
+	// without it the comparison is not whole.
+	CompareSchema(ctx context.Context, in *CompareSchemaRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CompareSchemaResponse], error)
 	// Watch sends what changes, revision by revision, until the client ends the
 	// call (2.4.3). Begun again after the last zookie that it sent, on any
 	// replica, it neither loses a change nor repeats one.
@@ -258,9 +270,28 @@ func (c *tupeloClient) WriteSchema(ctx context.Context, in *WriteSchemaRequest, 
 	return out, nil
 }
 
+func (c *tupeloClient) CompareSchema(ctx context.Context, in *CompareSchemaRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CompareSchemaResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[2], Tupelo_CompareSchema_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CompareSchemaRequest, CompareSchemaResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_CompareSchemaClient = grpc.ServerStreamingClient[CompareSchemaResponse]
+
 func (c *tupeloClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[2], Tupelo_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[3], Tupelo_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -326,6 +357,17 @@ type TupeloServer interface {
 	// WriteSchema replaces the schema. It is refused with FAILED_PRECONDITION if
 	// stored tuples would no longer be allowed; the error lists which and how many.
 	WriteSchema(context.Context, *WriteSchemaRequest) (*WriteSchemaResponse, error)
+	// CompareSchema says what another schema would change: in meaning, for the
+	// tuples that are stored, and for the answers of checks. Each check is answered
+	// under the schema that holds and under the other one, both at one revision and
+	// one instant. Nothing is written.
+	//
+	// Under the other schema, tuples that it would strand count as not there. What
+	// it says is then what Check says once they are deleted and the schema is written.
+	//
+	// The first message has the differences of the schemas, the last one the summary:
+	// without it the comparison is not whole.
+	CompareSchema(*CompareSchemaRequest, grpc.ServerStreamingServer[CompareSchemaResponse]) error
 	// Watch sends what changes, revision by revision, until the client ends the
 	// call (2.4.3). Begun again after the last zookie that it sent, on any
 	// replica, it neither loses a change nor repeats one.
@@ -378,6 +420,9 @@ func (UnimplementedTupeloServer) ReadSchema(context.Context, *ReadSchemaRequest)
 }
 func (UnimplementedTupeloServer) WriteSchema(context.Context, *WriteSchemaRequest) (*WriteSchemaResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method WriteSchema not implemented")
+}
+func (UnimplementedTupeloServer) CompareSchema(*CompareSchemaRequest, grpc.ServerStreamingServer[CompareSchemaResponse]) error {
+	return status.Error(codes.Unimplemented, "method CompareSchema not implemented")
 }
 func (UnimplementedTupeloServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
@@ -587,6 +632,17 @@ func _Tupelo_WriteSchema_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Tupelo_CompareSchema_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CompareSchemaRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupeloServer).CompareSchema(m, &grpc.GenericServerStream[CompareSchemaRequest, CompareSchemaResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_CompareSchemaServer = grpc.ServerStreamingServer[CompareSchemaResponse]
+
 func _Tupelo_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -651,6 +707,11 @@ var Tupelo_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListSubjects",
 			Handler:       _Tupelo_ListSubjects_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "CompareSchema",
+			Handler:       _Tupelo_CompareSchema_Handler,
 			ServerStreams: true,
 		},
 		{

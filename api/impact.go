@@ -1,0 +1,228 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/rewrite"
+	"github.com/tupelodb/tupelo/schema"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// comparedAtOnce is how many checks a comparison answers between two looks at
+// whether the client is still there.
+const comparedAtOnce = 256
+
+// CompareSchema sends what another schema would change.
+func (s *Server) CompareSchema(r *tupelov1.CompareSchemaRequest, stream grpc.ServerStreamingServer[tupelov1.CompareSchemaResponse]) error {
+	ctx := stream.Context()
+	tree, err := validateCompareSchema(r)
+	if err != nil {
+		return err
+	}
+	items, summary, err := s.comparedItems(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.identify(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := s.open(ctx, r.Consistency)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	c, err := s.newComparison(v, tree)
+	if err != nil {
+		return err
+	}
+	c.summary, c.explained = summary, r.WithExplanation
+	differences, err := s.differences(v, tree, c.after)
+	if err != nil {
+		return s.expired(f, err)
+	}
+	first := &tupelov1.CompareSchemaResponse{Part: &tupelov1.CompareSchemaResponse_Differences{Differences: differences}}
+	if err := stream.Send(first); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(items, comparedAtOnce) {
+		if err := c.send(ctx, part, stream.Send); err != nil {
+			return s.expired(f, err)
+		}
+	}
+	return stream.Send(&tupelov1.CompareSchemaResponse{Part: &tupelov1.CompareSchemaResponse_Summary{Summary: c.summary}})
+}
+
+// validateCompareSchema returns the other schema. Checks must be well formed;
+// whether their names are defined is what the answers say.
+func validateCompareSchema(r *tupelov1.CompareSchemaRequest) (*schema.Schema, error) {
+	if err := knownFieldsOnly(r); err != nil {
+		return nil, err
+	}
+	if err := validateCount("items", len(r.Items), 0, maxBatchItems); err != nil {
+		return nil, err
+	}
+	for i, item := range r.Items {
+		if err := validateQuestion(item.GetObject(), item.GetRelation(), item.GetSubject()); err != nil {
+			return nil, within(fmt.Sprintf("items[%d]", i), err)
+		}
+	}
+	tree, err := schema.Load("", r.Text)
+	if err != nil {
+		return nil, schemaFault(err)
+	}
+	return tree, rehearse(tree, definitionsOf(tree))
+}
+
+// comparedItems returns the checks that a comparison is about, those of the
+// request first.
+func (s *Server) comparedItems(r *tupelov1.CompareSchemaRequest) ([]*tupelov1.BatchCheckItem, *tupelov1.ComparisonSummary, error) {
+	summary := &tupelov1.ComparisonSummary{Checks: int64(len(r.Items))}
+	if !r.Recorded {
+		return r.Items, summary, nil
+	}
+	return nil, nil, refusal(tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED, "the server records no checks")
+}
+
+// comparison answers checks under the schema that holds and under another.
+type comparison struct {
+	server        *Server
+	before, after side
+	nowNanos      int64 // of all checks
+	explained     bool
+	summary       *tupelov1.ComparisonSummary
+}
+
+// side is what answers are computed from under one of the schemas.
+type side struct {
+	model  *model
+	reader rewrite.Reader
+	names  *tuple.Names
+}
+
+// newComparison compiles the other schema with the numbers that its names have,
+// and for new names those that they would get: nothing is stored under these.
+func (s *Server) newComparison(v view, tree *schema.Schema) (*comparison, error) {
+	names, err := intern(v.snapshot.Names(), tree, definitionsOf(tree))
+	if err != nil {
+		return nil, err
+	}
+	program, err := schema.Compile(tree, numbering{names})
+	if err != nil {
+		return nil, fmt.Errorf("compiling the other schema: %w", err)
+	}
+	s.models.compiled()
+	other := &model{program: program, caveats: caveatNumbers(program), engine: rewrite.New(program, s.models.limits)}
+	return &comparison{
+		server:   s,
+		before:   side{v.model, v.snapshot, v.snapshot.Names()},
+		after:    side{other, &allowedTuples{from: v.snapshot, shapes: other.shapes()}, names},
+		nowNanos: s.now().UnixNano(),
+	}, nil
+}
+
+// send answers some checks and sends those that the client should see.
+func (c *comparison) send(ctx context.Context, items []*tupelov1.BatchCheckItem, send func(*tupelov1.CompareSchemaResponse) error) error {
+	before, err := c.answers(ctx, c.before, items)
+	if err != nil {
+		return err
+	}
+	after, err := c.answers(ctx, c.after, items)
+	if err != nil {
+		return err
+	}
+	for i, item := range items {
+		compared := &tupelov1.CheckComparison{
+			Item: item, Before: before[i], After: after[i], Changed: differ(before[i], after[i]),
+		}
+		c.count(compared)
+		if !compared.Changed && compared.Before.Error == nil {
+			continue
+		}
+		if err := c.explain(ctx, compared); err != nil {
+			return err
+		}
+		part := &tupelov1.CompareSchemaResponse_Check{Check: compared}
+		if err := send(&tupelov1.CompareSchemaResponse{Part: part}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answers answers checks under one of the schemas.
+func (c *comparison) answers(ctx context.Context, under side, items []*tupelov1.BatchCheckItem) ([]*tupelov1.BatchCheckResult, error) {
+	return c.server.answerBatch(ctx, under.model, under.reader, items, c.nowNanos)
+}
+
+// differ reports whether two answers to one check differ for who asks.
+func differ(before, after *tupelov1.BatchCheckResult) bool {
+	return before.Result != after.Result ||
+		!slices.Equal(before.MissingContext, after.MissingContext) ||
+		errorReason(before) != errorReason(after)
+}
+
+// errorReason returns the reason of an answer's error, or "".
+func errorReason(r *tupelov1.BatchCheckResult) string {
+	for _, detail := range r.Error.GetDetails() {
+		var info errdetails.ErrorInfo
+		if detail.UnmarshalTo(&info) == nil {
+			return info.Reason
+		}
+	}
+	return ""
+}
+
+// count enters a check into the summary.
+func (c *comparison) count(compared *tupelov1.CheckComparison) {
+	before, after := compared.Before, compared.After
+	switch {
+	case !compared.Changed && before.Error != nil:
+		c.summary.Failed++
+	case compared.Changed:
+		c.summary.Changed++
+	}
+	switch {
+	case before.Error != nil || after.Error != nil:
+	case after.Result > before.Result: // results are in the order of what they grant
+		c.summary.Gained++
+	case after.Result < before.Result:
+		c.summary.Lost++
+	}
+}
+
+// explain adds the reasons for both answers, if they were asked for.
+func (c *comparison) explain(ctx context.Context, compared *tupelov1.CheckComparison) (err error) {
+	if !c.explained || !compared.Changed {
+		return nil
+	}
+	if compared.ExplanationBefore, err = c.reasons(ctx, c.before, compared.Item, compared.Before); err != nil {
+		return err
+	}
+	compared.ExplanationAfter, err = c.reasons(ctx, c.after, compared.Item, compared.After)
+	return err
+}
+
+// reasons explains an answer under one of the schemas. There are none of an
+// error, or where they take more work than the answer did and than is allowed.
+func (c *comparison) reasons(ctx context.Context, under side, item *tupelov1.BatchCheckItem, answer *tupelov1.BatchCheckResult) (*tupelov1.Explanation, error) {
+	if answer.Error != nil {
+		return nil, nil
+	}
+	q, err := c.server.itemQuestion(under.model, item)
+	if err != nil {
+		return nil, err
+	}
+	q.NowNanos = c.nowNanos
+	explanation, _, err := c.server.explanation(ctx, under, q)
+	if ofOneCheck(err) {
+		return nil, nil
+	}
+	return explanation, err
+}
