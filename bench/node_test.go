@@ -56,10 +56,16 @@ func openNode(b testing.TB) *node {
 	if _, err := log.ReadIndex(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := server.WriteSchema(b.Context(), &tupelov1.WriteSchemaRequest{Text: Schema}); err != nil {
+	n := &node{st, log, server}
+	n.writeSchema(b, Schema)
+	return n
+}
+
+func (n *node) writeSchema(b testing.TB, text string) {
+	b.Helper()
+	if _, err := n.server.WriteSchema(b.Context(), &tupelov1.WriteSchemaRequest{Text: text}); err != nil {
 		b.Fatal(err)
 	}
-	return &node{st, log, server}
 }
 
 // numbering gives the compiler the store's numbers.
@@ -94,10 +100,13 @@ func (n *node) names(b testing.TB) *tuple.Names {
 	return snapshot.Names()
 }
 
-// engine compiles the schema for the store's numbers.
-func (n *node) engine(b testing.TB) (*rewrite.Engine, *schema.Program) {
+// engine compiles the schema that every node has.
+func (n *node) engine(b testing.TB) (*rewrite.Engine, *schema.Program) { return n.compile(b, Schema) }
+
+// compile compiles a schema for the store's numbers.
+func (n *node) compile(b testing.TB, text string) (*rewrite.Engine, *schema.Program) {
 	b.Helper()
-	tree, err := schema.Load("", Schema)
+	tree, err := schema.Load("", text)
 	if err != nil {
 		b.Fatal(err)
 	}
