@@ -29,13 +29,14 @@ func (s *Server) Check(ctx context.Context, r *tupelov1.CheckRequest) (*tupelov1
 	}
 	q.Given = given
 	if r.WithExplanation {
-		return s.explain(ctx, v, q)
+		return s.explain(ctx, v, q) // by somebody who looks into it: not recorded
 	}
 	result, err := v.model.engine.Check(ctx, v.snapshot, q)
 	s.metrics.evaluated(1, result.Cost)
 	if err != nil {
 		return nil, err
 	}
+	s.recorder.check(r)
 	return &tupelov1.CheckResponse{Result: resultOf(result.Verdict), Zookie: v.zookie, MissingContext: result.Missing}, nil
 }
 
@@ -63,6 +64,7 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 	if err != nil {
 		return nil, err
 	}
+	s.recorder.batch(r.Items, results)
 	return &tupelov1.BatchCheckResponse{Results: results, Zookie: v.zookie}, nil
 }
 

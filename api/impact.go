@@ -87,7 +87,17 @@ func (s *Server) comparedItems(r *tupelov1.CompareSchemaRequest) ([]*tupelov1.Ba
 	if !r.Recorded {
 		return r.Items, summary, nil
 	}
-	return nil, nil, refusal(tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED, "the server records no checks")
+	if s.recorder == nil {
+		return nil, nil, refusal(tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED,
+			"the server records no checks; start it with --record-checks")
+	}
+	kept, err := s.recorder.recorded()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the recorded checks: %w", err)
+	}
+	summary.Checks += int64(len(kept.items))
+	summary.Recorded, summary.RecordedOf, summary.RecordedLeftOut = int64(len(kept.items)), kept.seen, kept.leftOut
+	return slices.Concat(r.Items, kept.items), summary, nil
 }
 
 // comparison answers checks under the schema that holds and under another.

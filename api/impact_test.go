@@ -241,7 +241,7 @@ func badComparisons(t *testing.T) []badInput {
 			invalid, "MISSING_FIELD", "items[1].relation", ""},
 		{"no question", &tupelov1.CompareSchemaRequest{Text: gitclub, Items: []*tupelov1.BatchCheckItem{{}}}, invalid, "MISSING_FIELD", "items[0].object", ""},
 		{"no schema", &tupelov1.CompareSchemaRequest{Text: "definition user {"}, invalid, "INVALID_SCHEMA", "text", ""},
-		{"nothing recorded", &tupelov1.CompareSchemaRequest{Text: gitclub, Recorded: true}, "FailedPrecondition", "NOTHING_RECORDED", "", ""},
+		{"nothing recorded", &tupelov1.CompareSchemaRequest{Text: gitclub, Recorded: true}, "FailedPrecondition", "NOTHING_RECORDED", "", "--record-checks"},
 		{"no requirement", &tupelov1.CompareSchemaRequest{Text: gitclub, Items: []*tupelov1.BatchCheckItem{item}, Consistency: &tupelov1.Consistency{}},
 			invalid, "NO_CONSISTENCY", "consistency", ""},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,9 @@ type Options struct {
 	// and for history to forget.
 	// Default one minute.
 	CollectEvery time.Duration
+	// RecordChecks is how many checks to keep, of those answered, for CompareSchema:
+	// a random sample, in memory. 0 keeps none.
+	RecordChecks int
 	// MaxRequestBytes bounds a request. Default 4 MiB: 1,000 updates with the
 	// longest ids are some 2.3 MB.
 	MaxRequestBytes int
@@ -75,6 +79,7 @@ type Server struct {
 	logger    *slog.Logger
 	metrics   *metrics
 	models    *models
+	recorder  *recorder // nil if no checks are kept
 	now       func() time.Time
 
 	waitLimit, drainLimit, window, collectEvery time.Duration
@@ -111,6 +116,7 @@ func New(o Options) (*Server, error) {
 		store: o.Store, log: o.Log, logStatus: o.LogStatus,
 		tokens: tokens, logger: o.Logger, metrics: m,
 		models:    &models{limits: o.Limits, compiled: m.compilations.Inc},
+		recorder:  newRecorder(o.RecordChecks, maxRecordedBytes, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 		now:       o.Now,
 		waitLimit: o.WaitLimit, drainLimit: o.DrainLimit, window: o.HistoryWindow, collectEvery: o.CollectEvery,
 	}
