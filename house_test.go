@@ -64,6 +64,13 @@ var imports = map[string][]edge{
 		{"store", "it takes snapshots and makes commands; the log that applies them is an interface of its own"},
 		{"store/tuple", "it turns names into ids and back"},
 	},
+	"validate": {
+		{"rewrite", "it asks assertions, expands lists, and explains what does not hold"},
+		{"schema", "it compiles the fixture's schema, and what is left of it without a part"},
+		{"schema/fixture", "what it runs"},
+		{"store", "a fixture's tuples are stored as a server would, in memory"},
+		{"store/tuple", "it turns names into ids and back"},
+	},
 	"cmd/tupelo": {{everything, "serve is the one place where everything is wired"}},
 	"bench": {
 		{"api/tupelov1", "it measures what clients see"},
@@ -134,6 +141,10 @@ var testImports = map[string][]edge{
 		{"schema", "it measures checks without the network"},
 		{"store", "it measures checks, writes and bytes on disk without the network"},
 	},
+	"validate": {
+		{"rewrite/rewritetest", "random tuples"},
+		{"schema/schematest", "random schemas"},
+	},
 	"docs": {{"schema", "the schemas that pages show are parsed"}},
 	"examples/gitclub": {
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
@@ -159,7 +170,7 @@ type territory struct {
 
 var territories = []territory{
 	{"cel.dev/cel-go", []string{"schema/caveat"}, "one package knows in which language conditions are written"},
-	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "cmd/tupelo", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
+	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "validate", "cmd/tupelo", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
 	{"github.com/cockroachdb/pebble/v2", []string{"store", "raft"}, "the state database and the log"},
 	{"github.com/cockroachdb/errors/oserror", []string{"store", "raft"}, "the errors of Pebble's file systems"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
