@@ -81,7 +81,7 @@ func syntaxText(err error) string {
 // brief cuts a text that an error repeats.
 func brief(text string) string {
 	const most = 60
-	if text = strings.TrimSpace(text); len(text) > most {
+	if text = strings.Join(strings.Fields(text), " "); len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text

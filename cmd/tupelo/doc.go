@@ -16,7 +16,9 @@
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
 //	C2  Exit status 0 is success or yes, 1 is no (of check, schema check and
-//	    schema fmt --check), 2 is an error: there is no answer.
+//	    schema fmt --check), 2 is an error: there is no answer, and 3 is of check
+//	    alone: yes or no, depending on context that was not given. What is not a
+//	    plain yes is never 0.
 //	C3  A write is acknowledged when its zookie is printed; nothing is printed
 //	    before the server has acknowledged it.
 //	C4  A setting comes from its flag, else from its TUPELO_ variable, else from

@@ -16,6 +16,9 @@ import (
 var (
 	// errNo ends a command whose answer is no. The answer is printed already.
 	errNo = errors.New("no")
+	// errConditional ends a command whose answer depends on values that it was
+	// not given. The answer is printed already.
+	errConditional = errors.New("conditional")
 	// errUsage says that a command line is wrong; it is wrapped with how.
 	errUsage = errors.New("see --help")
 )
@@ -23,6 +26,12 @@ var (
 // usagef returns the error of a wrong command line.
 func usagef(format string, args ...any) error {
 	return fmt.Errorf("%s; %w", fmt.Sprintf(format, args...), errUsage)
+}
+
+// unknownForm returns the error of an answer that holds what this version of the
+// command does not know.
+func unknownForm(parts ...any) error {
+	return fmt.Errorf("the answer holds what this version cannot draw: %s; --json prints it", strings.TrimSpace(fmt.Sprintln(parts...)))
 }
 
 // situated is an error and the place it belongs to, such as a line of a file.

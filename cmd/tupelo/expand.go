@@ -15,7 +15,8 @@ func newExpandCommand(t *terminal) *cobra.Command {
 		Use:   "expand OBJECT RELATION",
 		Short: "Show why subjects have a relation or permission on an object",
 		Long: `Show why subjects have a relation or permission on an object: the tree of set
-operations, with the stored subjects at its leaves.
+operations, with the stored subjects at its leaves, and behind them the caveats and
+expirations of their tuples. What has expired is left out.
 
 Usersets that are stored, such as team:core#member, are leaves; with --depth 2
 they are opened, with --depth 3 those in them too, and so on.`,
@@ -49,7 +50,11 @@ they are opened, with --depth 3 those in them too, and so on.`,
 		if t.json {
 			return t.message(response)
 		}
-		t.printf("%s", treeText(response.Tree))
+		tree, err := treeText(response.Tree)
+		if err != nil {
+			return err
+		}
+		t.printf("%s", tree)
 		if !t.quiet {
 			t.printf("zookie %s\n", response.Zookie)
 		}

@@ -13,9 +13,10 @@ import (
 
 // The exit statuses (C2).
 const (
-	exitOK    = 0
-	exitNo    = 1
-	exitError = 2
+	exitOK          = 0
+	exitNo          = 1
+	exitError       = 2
+	exitConditional = 3
 )
 
 func main() {
@@ -54,6 +55,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, diag io.Writer) 
 		return exitOK
 	case errors.Is(err, errNo):
 		return exitNo
+	case errors.Is(err, errConditional):
+		return exitConditional
 	case ctx.Err() != nil:
 		err = situated{"interrupted", err}
 	}

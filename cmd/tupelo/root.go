@@ -17,7 +17,8 @@ Settings, marked with the name of their variable in brackets, come from the
 flag, else from the environment, else from the YAML file that --config names,
 whose keys are the flags' names.
 
-Exit status: 0 for success or yes, 1 for no, 2 for an error.`,
+Exit status: 0 for success or yes, 1 for no, 2 for an error, 3 for an answer that
+depends on context which was not given.`,
 		Example: `  tupelo serve --data ./data
   tupelo schema write gitclub.zed
   tupelo write repository:gitclub#maintainer@user:alice

@@ -18,7 +18,7 @@ import (
 // line that a command printed is shown as "|".
 //
 // What differs from run to run has a name: ZOOKIE1 is the first zookie of the
-// session, wherever it appears.
+// session, wherever it appears. How long a step took is told as TIME.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.transcript")
 	if err != nil || len(files) == 0 {
@@ -125,7 +125,11 @@ func newNames() *names {
 // have a line to themselves.
 var opaque = regexp.MustCompile(`(?m)((?:zookie|written_at|cursor)"?[ :]"?|^)([A-Za-z0-9_-]{16,})("|$)`)
 
+// elapsed finds the times of explanations.
+var elapsed = regexp.MustCompile(`((?:; |\()|"elapsed":")[0-9.]+(?:ns|µs|ms|s)(\)|")`)
+
 func (n *names) hide(text string) string {
+	text = elapsed.ReplaceAllString(text, "${1}TIME${2}")
 	return opaque.ReplaceAllStringFunc(text, func(found string) string {
 		parts := opaque.FindStringSubmatch(found)
 		value := parts[2]
