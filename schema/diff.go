@@ -83,6 +83,33 @@ func (c Change) String() string {
 	return fmt.Sprintf("permission %s is another: `%s`, before `%s`", name, c.After, c.Before)
 }
 
+// Disallowed lists the kinds of tuples that one schema allows and the other one
+// does not, as repository#maintainer@team#member, in the order of the first: those
+// that are stored would be stranded by the change. Both schemas must pass [Check].
+func Disallowed(before, after *Schema) []string {
+	allowed := make(map[string]bool)
+	for _, kind := range tupleKinds(after) {
+		allowed[kind] = true
+	}
+	return slices.DeleteFunc(tupleKinds(before), func(kind string) bool { return allowed[kind] })
+}
+
+// tupleKinds spells the kinds of tuples that a schema allows.
+func tupleKinds(s *Schema) (kinds []string) {
+	for _, d := range s.Definitions {
+		for _, m := range d.Members {
+			r, ok := m.(*Relation)
+			if !ok {
+				continue
+			}
+			for _, t := range r.Types {
+				kinds = append(kinds, d.Name+"#"+r.Name+"@"+t.String())
+			}
+		}
+	}
+	return kinds
+}
+
 // Diff returns what changes in meaning from one schema to another: caveats,
 // then types with their members. Order, layout, comments, how expressions are
 // grouped and where partials and imports bring something from make no

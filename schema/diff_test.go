@@ -27,7 +27,12 @@ func TestDifferencesOfSchemas(t *testing.T) {
 		if !ok {
 			t.Fatal("no line ===>")
 		}
-		return diffText(Diff(mustLoad(t, before), mustLoad(t, after)))
+		first, second := mustLoad(t, before), mustLoad(t, after)
+		text := diffText(Diff(first, second))
+		for _, kind := range Disallowed(first, second) {
+			text += "\nallowed no more: " + kind
+		}
+		return text
 	})
 }
 

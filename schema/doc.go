@@ -14,7 +14,8 @@
 //	           <── Format ──┘                                └─ on integers, for package rewrite
 //
 // [LoadFiles] does the first two steps for a text that imports others, and gives one
-// tree of all of them. [Diff] says what changes in meaning from one tree to another.
+// tree of all of them. [Diff] says what changes in meaning from one tree to another,
+// and [Disallowed] which kinds of tuples the change would strand.
 //
 // A [Schema] is the text as a tree, with positions and comments. Members that a
 // definition includes from a partial are among its own, so that only the formatter

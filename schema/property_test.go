@@ -323,3 +323,42 @@ func mustCompile(t testing.TB, s *schema.Schema) *schema.Program {
 
 // kinds returns the number of kinds that a program knows.
 func kinds(p *schema.Program) int32 { return int32(2*len(p.Types) + len(p.Slots)) }
+
+// Only changes that say so disallow tuples, and each of them does.
+func TestTuplesAreDisallowedWhereAChangeMayStrandThem(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	strands := 0
+	for range 300 {
+		options := schematest.Options{Caveats: true, Expiration: true}
+		before, after := schematest.Random(rng, options), schematest.Random(rng, options)
+		want, got := make(map[string]bool), make(map[string]bool)
+		for _, c := range schema.Diff(before, after) {
+			d, _ := before.Definition(c.Type)
+			if c.Strands() && (c.Kind != schema.TypeRemoved || hasRelations(d)) {
+				want[c.Type+"#"+c.Name] = true
+			}
+		}
+		for _, kind := range schema.Disallowed(before, after) {
+			typeName, relation, _ := strings.Cut(kind, "#")
+			relation, _, _ = strings.Cut(relation, "@")
+			if _, ok := after.Definition(typeName); !ok {
+				relation = "" // the type is gone, which is one change
+			}
+			got[typeName+"#"+relation] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("-may strand +disallowed:\n%s", diff)
+		}
+		strands += len(got)
+	}
+	if strands < 100 {
+		t.Errorf("only %d relations lose tuples", strands)
+	}
+}
+
+func hasRelations(d *schema.Definition) bool {
+	return slices.ContainsFunc(d.Members, func(m schema.Member) bool {
+		_, ok := m.(*schema.Relation)
+		return ok
+	})
+}
