@@ -43,16 +43,28 @@
 //	R5  "Not done" and "outcome unknown" are different errors, and an error of
 //	    the first kind is only given for a command that no log holds.
 //	R6  Wait(i) returns only after every command up to i has been applied.
-//	    ReadIndex returns an index that is at least that of every command
-//	    acknowledged before the call, and that Wait can reach.
+//	    ReadIndex, on any node, returns an index that is at least that of every
+//	    command acknowledged before the call, by whichever node, and that Wait
+//	    can reach.
 //	R7  After a failed write of the log or a failed apply the node stops for
 //	    good: it answers nothing more, skips nothing, and leaves the process alive.
 //	R8  A received snapshot is verified byte for byte before it is declared; a
 //	    damaged or cut stream leaves nothing behind.
+//	R9  A leader is believed only on proof: that a majority of the voters,
+//	    never of others, is in its term, asked after the question arrived. No
+//	    clock and no lease has a part in it.
+//	R10 A transfer of leadership, however it ends, leaves a node that takes
+//	    commands again as soon as it leads.
+//	R11 A follower commits no entry that its leader has not compared with its own.
 //
-// What this package is not: it has one voter today. Membership, the proof of
-// leadership among several voters and the network come on top of it; see
-// ErrMembership and [Node.ReadIndex] for the two places that hold the door.
+// Several voters make a group by [Options.Members] or one after the other by
+// [Node.AddVoter]. Only the leader takes commands; any node can be asked for a
+// read index, and asks the leader through [Peers].
 //
-// Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go.
+// What this package is not: it forwards no commands, and does not know how its
+// questions reach another node. Who removes dead members, and when, is decided
+// outside.
+//
+// Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go,
+// readindex.go (R9), transfer.go (R10), progress.go (R11).
 package raft

@@ -49,13 +49,15 @@ var (
 	ErrOverloaded = &Error{kind: KindOverloaded}
 )
 
-// The errors of [Open]. They are wrapped with what was found and what to do.
+// The errors of [Open] and of changes of the membership. They are wrapped with
+// what was found and what to do.
 var (
 	// ErrOptions says that Options cannot be used as they are.
 	ErrOptions = errors.New("bad raft options")
-	// ErrMembership says that the stored membership is not one this version can
-	// run: exactly one voter, and it is this node.
-	ErrMembership = errors.New("unsupported raft membership")
+	// ErrMembership says that a membership does not allow what was asked: the
+	// stored one is not this node's to run, or a change would name a member that
+	// is not there, take an address twice or leave no voter. Nothing was done.
+	ErrMembership = errors.New("raft membership does not allow this")
 	// ErrStateLost says that the state lacks commands that neither the log nor
 	// a usable snapshot still holds.
 	ErrStateLost = errors.New("the state lacks commands that the raft log no longer holds")

@@ -2,33 +2,41 @@ package raft
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	hraft "github.com/hashicorp/raft"
 )
 
-// openFollower is Open without the rule that a node is the only voter: what
-// several nodes will need from this package besides membership is here already.
+// openFollower opens a node that waits to be added, or goes on.
 func openFollower(t *testing.T, fs vfs.FS, id string, transport hraft.Transport) (*Node, *ledger) {
 	t.Helper()
 	l, err := openLedger(fs, ledgerDir)
 	must(t, err)
-	o, err := Options{
+	o := Options{
 		FS: fs, Dir: nodeDir, StateMachine: l, NodeID: id, Transport: transport, Logger: quiet,
-		LeaderCommand: func() []byte { return []byte("leader") },
-	}.withDefaults()
+		Peers: noPeers{}, LeaderCommand: func() []byte { return []byte("leader") },
+	}
+	n, err := Open(t.Context(), o)
 	must(t, err)
-	n := newNode(o)
-	must(t, n.openStores())
-	must(t, n.run(t.Context(), func(hraft.ServerAddress) error { return nil }))
 	return n, l
+}
+
+// noPeers are those of a node that is the only voter, and asks nobody.
+type noPeers struct{}
+
+func (noPeers) Term(context.Context, Member) (uint64, error) {
+	return 0, errors.New("there is nobody to ask")
+}
+
+func (noPeers) ReadIndex(context.Context, Member) (uint64, error) {
+	return 0, errors.New("there is nobody to ask")
 }
 
 // pair is a leader whose log begins with a snapshot, and the place of a non-voter.
@@ -63,13 +71,19 @@ func newPair(t *testing.T) *pair {
 	t.Helper()
 	p := &pair{address2: "at n2", transport: &badTransport{}}
 	p.address1, p.transport.InmemTransport = hraft.NewInmemTransport("at n1")
-	p.leader, p.ledger = openNode(t, vfs.NewMem(), func(o *Options, _ *ledger) { o.Transport = p.transport })
+	p.leader, p.ledger = openNode(t, vfs.NewMem(), func(o *Options, _ *ledger) {
+		o.Transport, o.Peers = p.transport, noPeers{}
+		o.Members = []Member{{"n1", "at n1", true}}
+	})
+	// The log reaches back to the snapshot before the last.
 	for i := range 30 {
 		mustPropose(t, p.leader, fmt.Sprint(i))
+		if i >= 20 {
+			must(t, p.leader.Snapshot(t.Context()))
+		}
 	}
-	must(t, p.leader.Snapshot(t.Context()))
 	mustPropose(t, p.leader, "after the snapshot")
-	must(t, p.leader.raft.AddNonvoter("n2", p.address2, 0, time.Minute).Error())
+	must(t, p.leader.AddNonvoter(t.Context(), "n2", string(p.address2)))
 	return p
 }
 

@@ -14,8 +14,8 @@ import (
 // so that this is the term's first, and it shuts before those in flight are told
 // that their outcome is unknown, so that none slips through and hears nothing.
 //
-// Raft refuses commands during a transfer of leadership and says so to their
-// futures only. Who adds transfers must shut the gate before one begins.
+// The gate can also be held shut for a while, during a transfer of leadership:
+// see transfer.go.
 type leadership struct {
 	gate  sync.RWMutex // held for reading while a command is handed to raft
 	ended bool         // the role is the last one; guarded by gate
@@ -24,11 +24,14 @@ type leadership struct {
 
 // role is one state of leadership; it does not change.
 type role struct {
-	open    bool          // commands pass
+	open    bool          // commands pass, unless they are held
+	held    bool          // a transfer is under way: commands wait
 	ready   uint64        // the term whose leader command has been applied; 0 for none
 	refusal error         // why no command will pass any more
 	changed chan struct{} // closed when there is another role
 }
+
+func (r *role) passes() bool { return r.open && !r.held }
 
 func newLeadership() *leadership {
 	l := &leadership{}
@@ -42,7 +45,7 @@ func (l *leadership) load() *role { return l.role.Load() }
 func (l *leadership) pass(f func() (*proposal, error)) (*proposal, error) {
 	l.gate.RLock()
 	defer l.gate.RUnlock()
-	if !l.role.Load().open {
+	if !l.role.Load().passes() {
 		return nil, nil
 	}
 	return f()
@@ -56,13 +59,24 @@ func (l *leadership) set(next role) {
 		return
 	}
 	l.ended = next.refusal != nil
+	next.held = l.role.Load().held
+	next.changed = make(chan struct{})
+	close(l.role.Swap(&next).changed)
+}
+
+// hold shuts the gate for commands that are not in flight yet, or opens it
+// again, whatever the role has become meanwhile.
+func (l *leadership) hold(held bool) {
+	l.gate.Lock()
+	defer l.gate.Unlock()
+	next := *l.role.Load()
+	next.held = held
 	next.changed = make(chan struct{})
 	close(l.role.Swap(&next).changed)
 }
 
 // lead follows raft's leadership until the node stops.
 func (n *Node) lead() {
-	defer n.tasks.Done()
 	var first *proposal // this term's leader command, until it is applied
 	for {
 		var applied <-chan struct{}
@@ -101,11 +115,23 @@ func (n *Node) beginTerm() *proposal {
 }
 
 // serveTerm opens the door for reads: a command of this node's own term has been
-// applied, so everything earlier leaders committed has been too. Who waits for
-// an index that the log does not have waits for another history.
+// applied, so everything earlier leaders committed has been too.
 func (n *Node) serveTerm(term uint64) {
 	n.leadership.set(role{open: true, ready: term})
-	n.watermark.refuse(n.raft.LastIndex(), ErrAhead.because(nil, "wait beyond %d", n.raft.LastIndex()))
+	n.spawn(n.refuseAhead)
+	n.spawn(func() { n.correctAddress(term) })
+}
+
+// refuseAhead tells who waits for an index that the log does not have that it is
+// of another history. The proof comes first: this node may be a leader of the
+// past, and the index one of its successor's.
+func (n *Node) refuseAhead() {
+	proven, err := n.LeaderReadIndex(n.life)
+	if err != nil {
+		return // there will be another term
+	}
+	last := max(proven, n.raft.LastIndex())
+	n.watermark.refuse(last, ErrAhead.because(nil, "wait beyond %d", last))
 }
 
 // stepDown shuts the gate, and then tells those in flight that they may or may
@@ -122,44 +148,24 @@ func (n *Node) stepDown() {
 	n.proposals.abandon(lost.because(cause, "propose"))
 }
 
-// ReadIndex returns an index such that a state which has applied it (see Wait)
-// holds every command acknowledged before the call. It waits, within ctx, until
-// this node leads and has applied a command of its own term; an earlier leader's
-// last commits are not known before (Raft, section 8).
-//
-// With one voter no other node can lead meanwhile, and that is the whole proof.
-// With more, a round of messages must prove it between reading the commit index
-// and returning it; that is where it goes.
-func (n *Node) ReadIndex(ctx context.Context) (uint64, error) {
-	for {
-		role := n.leadership.load()
-		if role.ready != 0 && n.leads(role.ready) || role.open && n.options.faults.readIndexWithoutTerm {
-			// Behind the leader command this log holds nothing but commands and
-			// memberships, so the watermark comes to any index in it.
-			return n.raft.CommitIndex(), nil
-		}
-		if err := n.awaitRole(ctx, role, "read index"); err != nil {
-			return 0, err
-		}
-	}
-}
-
 // leads reports whether this node is the leader of the given term.
 func (n *Node) leads(term uint64) bool {
 	return n.raft.State() == hraft.Leader && n.raft.CurrentTerm() == term
 }
 
 // awaitRole waits for a change of leadership, unless another node leads: then
-// the caller is better off there.
-func (n *Node) awaitRole(ctx context.Context, r *role, doing string) error {
+// the caller is better off there. changed is from before the role was read.
+func (n *Node) awaitRole(ctx context.Context, changed <-chan struct{}, r *role, doing string) error {
 	if r.refusal != nil {
 		return r.refusal
 	}
-	if _, id := n.raft.LeaderWithID(); id != "" && string(id) != n.options.NodeID {
-		return ErrNoLeader.because(fmt.Errorf("node %s leads", id), "%s", doing)
+	if leader, known := n.Leader(); known && leader.ID != n.options.NodeID {
+		return ErrNoLeader.because(fmt.Errorf("node %s leads", leader.ID), "%s", doing)
 	}
 	select {
 	case <-r.changed:
+		return nil
+	case <-changed:
 		return nil
 	case <-ctx.Done():
 		return ErrNoLeader.because(ctx.Err(), "%s", doing)
@@ -167,8 +173,8 @@ func (n *Node) awaitRole(ctx context.Context, r *role, doing string) error {
 }
 
 // Wait returns when the state machine has applied every command up to index.
-// On a leader an index beyond the log is ErrAhead at once. An error that is no
-// *Error is ctx's.
+// On a leader an index beyond the log is ErrAhead, as soon as it has proved that
+// it leads. An error that is no *Error is ctx's.
 func (n *Node) Wait(ctx context.Context, index uint64) error {
 	if refusal := n.reason.Load(); refusal != nil {
 		return refusal
@@ -176,15 +182,24 @@ func (n *Node) Wait(ctx context.Context, index uint64) error {
 	if n.watermark.load() >= index {
 		return nil
 	}
-	err := n.watermark.wait(ctx, index, func() error {
-		last := n.raft.LastIndex()
-		if role := n.leadership.load(); role.ready == 0 || !n.leads(role.ready) || index <= last {
-			return nil
-		}
-		return ErrAhead.because(nil, "wait for %d, the log ends at %d", index, last)
-	})
+	err := n.watermark.wait(ctx, index, func() error { return n.ahead(ctx, index) })
 	if ctxErr := ctx.Err(); ctxErr != nil && err == ctxErr {
 		return fmt.Errorf("wait for index %d, at %d: %w", index, n.watermark.load(), err)
 	}
 	return err
+}
+
+// ahead returns ErrAhead if this node leads and the index is beyond its log.
+func (n *Node) ahead(ctx context.Context, index uint64) error {
+	role := n.leadership.load()
+	if role.ready == 0 || !n.leads(role.ready) || index <= n.raft.LastIndex() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.options.HeartbeatTimeout)
+	defer cancel()
+	proven, err := n.LeaderReadIndex(ctx)
+	if last := max(proven, n.raft.LastIndex()); err == nil && index > last {
+		return ErrAhead.because(nil, "wait for %d, the log ends at %d", index, last)
+	}
+	return nil // this node does not know; whoever leads will tell it
 }

@@ -38,6 +38,7 @@ func TestALoneVoterThatIsNotToldToStandStandsByItself(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n, _ := openNode(t, vfs.NewMem(), func(o *Options, _ *ledger) {
 			_, o.Transport = hraft.NewInmemTransport("n1")
+			o.Peers, o.Members = noPeers{}, []Member{{"n1", "n1", true}}
 		})
 		mustPropose(t, n, "x") // it waits for the election
 		closeNode(t, n)
@@ -234,7 +235,7 @@ func TestATermThatBeginsAnewBeginsWithItsOwnLeaderCommand(t *testing.T) {
 		mustPropose(t, n, "one")
 		term := n.Status().Term
 		// The message a leader gets from one who hands over: it stands again.
-		standAtOnce(n.transport.(*hraft.InmemTransport), "n1")
+		n.standAtOnce()
 		synctest.Wait()
 		mustPropose(t, n, "two")
 		if s := n.Status(); s.Term <= term || !s.Serving {

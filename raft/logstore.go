@@ -34,6 +34,7 @@ type logStore struct {
 	logger    *slog.Logger
 	onFailure func(error)
 	writes    *pebble.WriteOptions
+	keepAfter func() uint64 // what comes after this index stays for followers; nil: nothing
 
 	// closing is held for reading by every use of db: one of raft's goroutines
 	// (the one that reports the log's age) outlives raft's own shutdown.
@@ -230,13 +231,19 @@ func putEntry(b *pebble.Batch, l *hraft.Log) int64 {
 }
 
 // DeleteRange removes the entries from first to last, which must be all of the
-// log from its beginning (truncation) or to its end (conflict).
+// log from its beginning (truncation) or to its end (conflict), or both (a
+// received snapshot has overtaken it). A truncation leaves what followers lack.
 func (s *logStore) DeleteRange(first, last uint64) error {
 	previous, _, end := s.span()
 	first, last = max(first, previous+1), min(last, end)
 	switch {
 	case first > last:
 		return nil
+	case first == previous+1 && last < end && s.keepAfter != nil:
+		if last = min(last, s.keepAfter()); last < first {
+			return nil
+		}
+		return s.truncateFront(first, last)
 	case first == previous+1:
 		return s.truncateFront(first, last)
 	case last == end:

@@ -30,10 +30,16 @@ type Node struct {
 	proposals    *proposals
 	leadership   *leadership
 	snapshotting *snapshotting
+	contact      *contact
+	progress     *progress
+	rounds       batch         // of proofs of leadership
+	asks         batch         // of read indexes of another node
+	changing     chan struct{} // has room while no change of the membership or transfer is under way
 
-	cancel  context.CancelFunc // of the context that checkpoints run under
-	stopped chan struct{}      // closed when the node answers nothing more
-	failed  chan struct{}      // closed when that is because of a failure
+	life    context.Context // ends when the node stops
+	cancel  context.CancelFunc
+	stopped chan struct{} // closed when the node answers nothing more
+	failed  chan struct{} // closed when that is because of a failure
 	reason  atomic.Pointer[Error]
 	tasks   sync.WaitGroup // this package's goroutines
 
@@ -45,8 +51,8 @@ type Node struct {
 	closeErr error
 }
 
-// Open starts a node on its directory, or creates it as the only voter of a new
-// log. It brings a state that is behind its snapshot up to it, and fails with
+// Open starts a node on its directory. A new one begins with Options.Members, or
+// as the only voter if it has no transport, or waits to be added. It brings a state that is behind its snapshot up to it, and fails with
 // ErrStateLost if something is missing that nothing holds. It does not wait for
 // leadership; ReadIndex does. ctx bounds the opening, not the node's life.
 func Open(ctx context.Context, options Options) (*Node, error) {
@@ -58,7 +64,7 @@ func Open(ctx context.Context, options Options) (*Node, error) {
 	if err := n.openStores(); err != nil {
 		return nil, err
 	}
-	if err := n.run(ctx, n.join); err != nil {
+	if err := n.run(ctx); err != nil {
 		return nil, errors.Join(err, n.Close(ctx))
 	}
 	return n, nil
@@ -71,6 +77,9 @@ func newNode(options Options) *Node {
 		proposals:    newProposals(&options),
 		leadership:   newLeadership(),
 		snapshotting: newSnapshotting(),
+		contact:      newContact(),
+		progress:     &progress{},
+		changing:     make(chan struct{}, 1),
 		stopped:      make(chan struct{}),
 		failed:       make(chan struct{}),
 	}
@@ -92,70 +101,50 @@ func (n *Node) openStores() (err error) {
 	return nil
 }
 
-// run finds the place to start from, lets join judge the membership there, and
-// starts raft and the goroutines beside it.
-func (n *Node) run(ctx context.Context, join func(hraft.ServerAddress) error) (err error) {
-	var checkpoints context.Context
-	checkpoints, n.cancel = context.WithCancel(context.Background())
+// run finds the place to start from, judges the membership there, and starts
+// raft and the goroutines beside it.
+func (n *Node) run(ctx context.Context) (err error) {
+	n.life, n.cancel = context.WithCancel(context.Background())
 	n.start, err = findStart(ctx, &n.options, n.log, n.store)
 	if err != nil {
 		return err
 	}
-	lone := n.options.Transport == nil
 	n.transport = n.options.Transport
+	lone := n.transport == nil
 	if lone {
 		n.transport = newLoopback(n.options.NodeID)
 	}
-	if err := join(n.transport.LocalAddr()); err != nil {
+	if err := n.join(); err != nil {
 		return err
 	}
 	n.watermark.advance(n.start.covered)
+	n.snapshotting.remember(n.store.newest.Load())
+	n.log.keepAfter = n.keepLogAfter
 	n.fsm = &fsm{
 		machine: n.options.StateMachine, watermark: n.watermark, proposals: n.proposals,
-		faults: n.options.faults, ctx: checkpoints, fail: n.fail, applied: n.pokeSnapshots,
+		faults: n.options.faults, ctx: n.life, fail: n.fail, applied: n.pokeSnapshots,
 	}
 	if err := n.startRaft(); err != nil {
 		return err
 	}
-	n.tasks.Add(2)
-	go n.lead()
-	go n.takeSnapshots()
+	n.watchLeader()
+	n.tasks.Go(n.lead)
+	n.tasks.Go(n.takeSnapshots)
 	if lone {
-		standAtOnce(n.transport.(*hraft.InmemTransport), n.options.NodeID)
+		n.standAtOnce()
 	}
 	return nil
 }
 
-// join checks that the stored membership is one voter, this node; a new log
-// begins with just that.
-func (n *Node) join(address hraft.ServerAddress) error {
-	me := hraft.Server{Suffrage: hraft.Voter, ID: hraft.ServerID(n.options.NodeID), Address: address}
-	_, _, last := n.log.span()
-	if last == 0 && n.start.index == 0 {
-		return n.log.bootstrap(hraft.Configuration{Servers: []hraft.Server{me}})
+// spawn runs f in a goroutine that Close waits for, unless the node has stopped.
+func (n *Node) spawn(f func()) bool {
+	n.stopping.Lock()
+	defer n.stopping.Unlock()
+	if n.reason.Load() != nil {
+		return false
 	}
-	c, err := n.start.latestConfiguration(n.log)
-	if err != nil {
-		return err
-	}
-	var voters []hraft.ServerID
-	for _, s := range c.Servers {
-		if s.Suffrage == hraft.Voter {
-			voters = append(voters, s.ID)
-		}
-	}
-	switch {
-	case len(voters) != 1:
-		return fmt.Errorf("%w: %d voters %q; this version runs one", ErrMembership, len(voters), voters)
-	case voters[0] != me.ID:
-		return fmt.Errorf("%w: the directory is node %q's, and this is node %q", ErrMembership, voters[0], me.ID)
-	case n.start.covered > max(last, n.start.index):
-		// A follower may be ahead of its own log, never of its leader's. A lone
-		// voter would give the same indexes to other commands.
-		return fmt.Errorf("%w: the state has applied %d, the log ends at %d; put back the log's directory",
-			ErrStateAhead, n.start.covered, max(last, n.start.index))
-	}
-	return nil
+	n.tasks.Go(f)
+	return true
 }
 
 // startRaft runs raft's constructor in a goroutine of its own, because a failed
@@ -167,10 +156,12 @@ func (n *Node) startRaft() error {
 	}
 	done := make(chan outcome, 1)
 	view := &startView{snapshotStore: n.store, start: n.start}
+	prevote, _ := n.transport.(hraft.WithPreVote) // see Options.validateMembers
+	transport := &watchedTransport{Transport: n.transport, WithPreVote: prevote, progress: n.progress}
 	logger := raftLogger{slog: n.options.Logger}
 	go func() {
 		defer close(done)
-		r, err := hraft.NewRaft(n.options.raftConfig(logger), n.fsm, n.log, n.log, view, n.transport)
+		r, err := hraft.NewRaft(n.options.raftConfig(logger), n.fsm, n.log, n.log, view, transport)
 		done <- outcome{r, err}
 	}()
 	made := <-done
@@ -198,6 +189,15 @@ func (o *Options) raftConfig(logger hclog.Logger) *hraft.Config {
 	c.MaxAppendEntries = maxBatch
 	c.BatchApplyCh = true // or the main loop never finds two commands to batch
 	c.TrailingLogs = o.TrailingLogs
+	if o.Transport != nil {
+		// The last entry always stays, so that a truncation after a snapshot of
+		// our own can be told from the one after a received snapshot, which
+		// leaves nothing; see logStore.DeleteRange.
+		c.TrailingLogs = max(1, o.TrailingLogs)
+		// Followers learn what is committed with the next entries, or else in
+		// this time: it is what a read on a follower waits for.
+		c.CommitTimeout = 10 * time.Millisecond
+	}
 	c.NoSnapshotRestoreOnStart = true // see start
 	c.SnapshotThreshold = math.MaxUint64
 	c.SnapshotInterval = 24 * time.Hour // see snapshotting
@@ -247,8 +247,9 @@ func (n *Node) Err() error {
 	return nil
 }
 
-// Close takes no more proposals, waits within ctx for those in flight, and stops
-// the node and its goroutines. What is in flight when ctx ends has an unknown
+// Close hands leadership over if this node leads and another can, takes no more
+// proposals, waits within ctx for those in flight, and stops the node and its
+// goroutines. What is in flight when ctx ends has an unknown
 // outcome. It leaves the state machine to its owner, who must not close it
 // before, and closes Options.Transport.
 func (n *Node) Close(ctx context.Context) error {
@@ -257,6 +258,7 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (n *Node) close(ctx context.Context) error {
+	n.yield(ctx)
 	closed := ErrClosed.because(nil, "raft")
 	n.leadership.set(role{refusal: closed})
 	select {

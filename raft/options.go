@@ -46,8 +46,16 @@ type Options struct {
 	StateMachine StateMachine
 	// NodeID names this node for all time. Required.
 	NodeID string
-	// Transport carries raft's messages. Nil: none, for a lone voter.
+	// Transport carries raft's messages, and is closed with the node. It must
+	// know the pre-vote. Nil: none, for a lone voter.
 	Transport hraft.Transport
+	// Members is the membership a new log begins with, the same on every node
+	// that begins it; this node is one of them, at its transport's address. It
+	// is not looked at once there is a log. With a Transport and no Members a
+	// new node waits until a leader has been told to add it.
+	Members []Member
+	// Peers asks other nodes what this package asks. Required with a Transport.
+	Peers Peers
 	// LeaderCommand makes the command that is proposed first in every term this
 	// node leads. Its application is what proves that the node has caught up
 	// with all earlier terms, so it must be a command the state machine takes
@@ -77,9 +85,9 @@ type Options struct {
 	// use while the log still reaches back to it (TrailingLogs), and holds on
 	// to disk space the live state has given back. Default 1.
 	SnapshotsKept int
-	// TrailingLogs is how many entries before the last one truncation leaves,
-	// so that a follower that lags a little needs no snapshot. Default 0: a
-	// lone voter has no followers.
+	// TrailingLogs is how many entries before the last one truncation leaves at
+	// least. Default 0: a lone voter has no followers, and for those of others
+	// the log reaches back further than that anyway; see Node.keepLogAfter.
 	TrailingLogs uint64
 
 	// HeartbeatTimeout is how long a follower hears nothing from a leader before
@@ -90,7 +98,7 @@ type Options struct {
 	// HeartbeatTimeout. Default 1 s.
 	ElectionTimeout time.Duration
 	// LeaderLease is how long a leader goes on without hearing from a quorum;
-	// at most HeartbeatTimeout. Default 500 ms.
+	// at most HeartbeatTimeout. No answer depends on it. Default 500 ms.
 	LeaderLease time.Duration
 
 	faults faults
@@ -108,6 +116,9 @@ type faults struct {
 	applyOnAfterFailure  bool // R7: later batches are applied after one failed
 	skipArchiveChecksums bool // R8: checksums of a received archive are not compared
 	readIndexWithoutTerm bool // R6: ReadIndex answers before this term's command is applied
+	skipProof            bool // R9: a leader takes itself for one
+	trustVerifyLeader    bool // R9: hashicorp/raft's VerifyLeader is the proof
+	shareLateRounds      bool // R9: a read joins a round that has begun
 }
 
 // maxBatch is the most entries that go into one batch of the log, one batch of
@@ -154,6 +165,8 @@ func (o *Options) validate() error {
 		return bad("NodeID is required")
 	case o.LeaderCommand == nil:
 		return bad("LeaderCommand is required")
+	case o.Transport != nil && o.Peers == nil:
+		return bad("Peers is required with a Transport")
 	case o.MaxInFlight < 0 || o.MaxInFlight >= maxBatch:
 		// One place in raft's queue is kept for the leader command, so that
 		// handing a proposal over never blocks.
@@ -162,6 +175,9 @@ func (o *Options) validate() error {
 		return bad("MaxInFlightBytes (%d) must be at least MaxCommandBytes (%d)", o.MaxInFlightBytes, o.MaxCommandBytes)
 	case o.SnapshotLogBytes < 0 || o.SnapshotsKept < 0 || o.SnapshotRetry < 0:
 		return bad("the snapshot options must not be negative")
+	}
+	if err := o.validateMembers(); err != nil {
+		return bad("%v", err)
 	}
 	// What is left are the timeouts, and hashicorp/raft has rules for them.
 	if err := hraft.ValidateConfig(o.raftConfig(nil)); err != nil {

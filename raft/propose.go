@@ -166,15 +166,15 @@ func (n *Node) Propose(ctx context.Context, command []byte) (any, error) {
 // handOver gives a command to raft as soon as this node leads.
 func (n *Node) handOver(ctx context.Context, command []byte) (*proposal, error) {
 	for {
-		role := n.leadership.load()
-		if role.open {
+		changed, role := n.contact.watch(), n.leadership.load()
+		if role.passes() {
 			p, err := n.leadership.pass(func() (*proposal, error) { return n.submit(command, false) })
 			if p != nil || err != nil {
 				return p, err
 			}
 			continue // the gate was shut between load and pass
 		}
-		if err := n.awaitRole(ctx, role, "propose"); err != nil {
+		if err := n.awaitRole(ctx, changed, role, "propose"); err != nil {
 			return nil, err
 		}
 	}

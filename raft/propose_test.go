@@ -134,6 +134,7 @@ func TestAContextThatEndsInFlightLeavesTheOutcomeUnknown(t *testing.T) {
 // lonely gives a node a transport and so much patience that it never leads.
 func lonely(o *Options, _ *ledger) {
 	_, o.Transport = hraft.NewInmemTransport("n1")
+	o.Peers, o.Members = noPeers{}, []Member{{"n1", "n1", true}}
 	o.HeartbeatTimeout, o.ElectionTimeout = 1e12, 1e12
 }
 

@@ -202,6 +202,19 @@ func (s *snapshotStore) hold(id string, n int) {
 	}
 }
 
+// oldestInUse returns the index of the oldest snapshot that is being read.
+func (s *snapshotStore) oldestInUse() (oldest uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.inUse {
+		var sn snapshot
+		if n, _ := fmt.Sscanf(id, idFormat, &sn.index, &sn.term, &sn.counter); n == 3 && (!ok || sn.index < oldest) {
+			oldest, ok = sn.index, true
+		}
+	}
+	return oldest, ok
+}
+
 // declared notes a new snapshot and removes the ones it replaces. That a removal
 // fails is worth a line in the log, no more: it is tried again after the next
 // snapshot.

@@ -3,6 +3,8 @@ package raft
 import (
 	"context"
 	"errors"
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +19,55 @@ type snapshotting struct {
 	requests chan chan error // from Node.Snapshot; each reply channel is buffered
 	base     atomic.Int64    // logStore.written when the newest snapshot began
 	failures atomic.Uint64
+
+	mu     sync.Mutex
+	recent []uint64 // indexes of the snapshots after which the log was truncated last, oldest first
+}
+
+// memorySnapshots bounds how far back the log is kept for a follower, in
+// snapshots: with the default SnapshotLogBytes about 2 GiB.
+const memorySnapshots = 32
+
+// remember notes a snapshot once the log has been truncated after it.
+func (s *snapshotting) remember(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.recent); n == 0 || s.recent[n-1] < index {
+		s.recent = append(s.recent, index)
+	}
+	if len(s.recent) > memorySnapshots {
+		s.recent = s.recent[1:]
+	}
+}
+
+// keepLogAfter returns the index up to which the log may be truncated, as far as
+// followers are concerned: what came since the snapshot before the newest stays,
+// so that one who was away for a moment does not need a snapshot; and what a
+// follower in touch still lacks, or what will follow a snapshot that is being
+// sent, so that catching up comes to an end under any load. A follower that
+// needs more than the last memorySnapshots snapshots had gets another one.
+func (n *Node) keepLogAfter() uint64 {
+	if n.options.Transport == nil {
+		return math.MaxUint64
+	}
+	n.snapshotting.mu.Lock()
+	recent := n.snapshotting.recent
+	oldest, keep := recent[0], recent[len(recent)-1]
+	n.snapshotting.mu.Unlock()
+	if held, ok := n.store.oldestInUse(); ok {
+		keep = min(keep, held)
+	}
+	term := n.raft.CurrentTerm()
+	if n.raft.State() == hraft.Leader {
+		for _, m := range n.Members() {
+			p := n.progress.of(term, m.ID)
+			if time.Since(p.contact) < time.Minute && p.match > 0 {
+				keep = min(keep, p.match)
+			}
+		}
+	}
+	// The entry before the first that is sent is looked up too.
+	return max(keep, oldest, 1) - 1
 }
 
 func newSnapshotting() *snapshotting {
@@ -44,7 +95,6 @@ func (n *Node) snapshotDue() bool {
 
 // takeSnapshots takes them one after the other until the node stops.
 func (n *Node) takeSnapshots() {
-	defer n.tasks.Done()
 	due := n.snapshotting.due
 	var pause <-chan time.Time
 	for {
@@ -83,6 +133,7 @@ func (n *Node) takeSnapshot() error {
 		return err
 	}
 	n.snapshotting.base.Store(written)
+	n.snapshotting.remember(n.store.newest.Load())
 	return nil
 }
 

@@ -8,8 +8,10 @@ import (
 	hraft "github.com/hashicorp/raft"
 )
 
-// stableTerm is the name under which hashicorp/raft keeps its current term.
-const stableTerm = "CurrentTerm"
+const (
+	stableTerm   = "CurrentTerm" // where hashicorp/raft keeps its current term
+	stableNodeID = "NodeID"      // where this package keeps whose log it is
+)
 
 // bootstrap begins an empty log with the first membership. Term and entry go
 // into one batch: hashicorp/raft's own bootstrap writes one after the other, and

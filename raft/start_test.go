@@ -20,6 +20,7 @@ type scene struct {
 	snapshots [][]uint64 // by snapshot: its index, then the commands in its state
 	damaged   int        // so many of the newest snapshots are damaged
 	state     []uint64   // commands the state has
+	others    []string   // voters besides n1
 }
 
 // set makes the scene's files.
@@ -29,7 +30,7 @@ func (sc scene) set(t *testing.T) *vfs.MemFS {
 	log, err := openLogStore(fs, nodeDir+"/log", quiet, func(error) {})
 	must(t, err)
 	if sc.last > 0 {
-		must(t, log.bootstrap(membership("n1")))
+		must(t, log.bootstrap(membership(append([]string{"n1"}, sc.others...)...)))
 		for i := uint64(2); i <= sc.last; i++ {
 			must(t, log.StoreLog(&hraft.Log{Index: i, Term: 1, Data: fmt.Append(nil, "command ", i)}))
 		}
@@ -183,7 +184,7 @@ func (sc scene) goesOn(t *testing.T, fs vfs.FS) {
 }
 
 func TestAFollowersStateMayBeAheadOfItsLog(t *testing.T) {
-	fs := scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 13))}}.set(t)
+	fs := scene{last: 10, truncated: 10, snapshots: [][]uint64{snap(10, span(2, 13))}, others: []string{"n2"}}.set(t)
 	for range 2 { // restored, and then as it is
 		_, transport := hraft.NewInmemTransport("at n1")
 		n, l := openFollower(t, fs, "n1", transport)

@@ -1,0 +1,207 @@
+package raft
+
+import (
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	hraft "github.com/hashicorp/raft"
+)
+
+// progress is how far each follower has come with the log of this node's
+// present term, and when it last answered. hashicorp/raft knows, and does not
+// tell; so the transport is listened to.
+type progress struct {
+	mu    sync.Mutex
+	term  uint64
+	peers map[hraft.ServerID]*peerProgress
+	moved chan struct{} // closed at the next change; nil while nobody waits
+}
+
+type peerProgress struct {
+	match      uint64    // its log is this node's up to here
+	contact    time.Time // it answered last
+	installing int       // snapshots under way to it
+}
+
+// note takes what a request of a term has shown about a follower.
+func (p *progress) note(term uint64, id hraft.ServerID, change func(*peerProgress)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if term < p.term {
+		return
+	}
+	if term > p.term {
+		p.term, p.peers = term, map[hraft.ServerID]*peerProgress{}
+	}
+	peer := p.peers[id]
+	if peer == nil {
+		peer = &peerProgress{}
+		p.peers[id] = peer
+	}
+	change(peer)
+	if p.moved != nil {
+		close(p.moved)
+		p.moved = nil
+	}
+}
+
+// of returns what is known of a follower in the given term.
+func (p *progress) of(term uint64, id string) peerProgress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if peer := p.peers[hraft.ServerID(id)]; peer != nil && p.term == term {
+		return *peer
+	}
+	return peerProgress{}
+}
+
+// change returns a channel that is closed when something is learnt.
+func (p *progress) change() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.moved == nil {
+		p.moved = make(chan struct{})
+	}
+	return p.moved
+}
+
+// majorityContact returns the time since which a majority of the voters has
+// answered this node, which is one of them if it is among them.
+func (n *Node) majorityContact(term uint64) time.Time {
+	var contacts []time.Time
+	for _, m := range n.Members() {
+		switch {
+		case !m.Voter:
+		case m.ID == n.options.NodeID:
+			contacts = append(contacts, time.Now())
+		default:
+			contacts = append(contacts, n.progress.of(term, m.ID).contact)
+		}
+	}
+	if len(contacts) == 0 {
+		return time.Time{}
+	}
+	slices.SortFunc(contacts, func(a, b time.Time) int { return b.Compare(a) })
+	return contacts[len(contacts)/2]
+}
+
+// watchedTransport is a transport that tells progress what comes back, and lets
+// no message claim more than it has shown.
+type watchedTransport struct {
+	hraft.Transport
+	hraft.WithPreVote
+	progress *progress
+}
+
+func (t *watchedTransport) AppendEntries(id hraft.ServerID, to hraft.ServerAddress,
+	q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse,
+) error {
+	boundCommit(q)
+	err := t.Transport.AppendEntries(id, to, q, a)
+	if err == nil {
+		t.progress.appended(id, q, a)
+	}
+	return err
+}
+
+// boundCommit lets a follower commit no more than the log it has in common with
+// its leader for certain. hashicorp/raft reads the commit index after it has
+// chosen the entries, and a follower commits up to that index whatever its own
+// log holds there: between the two, a majority elsewhere may have committed an
+// entry in whose place this follower still has another.
+func boundCommit(q *hraft.AppendEntriesRequest) {
+	q.LeaderCommitIndex = min(q.LeaderCommitIndex, q.PrevLogEntry+uint64(len(q.Entries)))
+}
+
+func (p *progress) appended(id hraft.ServerID, q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse) {
+	if a.Term != q.Term {
+		return // it belongs to somebody else, or is refused
+	}
+	p.note(q.Term, id, func(peer *peerProgress) {
+		peer.contact = time.Now()
+		if a.Success {
+			peer.match = max(peer.match, q.PrevLogEntry+uint64(len(q.Entries)))
+		}
+	})
+}
+
+func (t *watchedTransport) InstallSnapshot(id hraft.ServerID, to hraft.ServerAddress,
+	q *hraft.InstallSnapshotRequest, a *hraft.InstallSnapshotResponse, data io.Reader,
+) error {
+	t.progress.note(q.Term, id, func(peer *peerProgress) { peer.installing++ })
+	err := t.Transport.InstallSnapshot(id, to, q, a, data)
+	t.progress.note(q.Term, id, func(peer *peerProgress) {
+		peer.installing--
+		if err == nil && a.Term == q.Term {
+			peer.contact = time.Now()
+		}
+		if err == nil && a.Success {
+			peer.match = max(peer.match, q.LastLogIndex)
+		}
+	})
+	return err
+}
+
+func (t *watchedTransport) AppendEntriesPipeline(id hraft.ServerID, to hraft.ServerAddress) (hraft.AppendPipeline, error) {
+	inner, err := t.Transport.AppendEntriesPipeline(id, to)
+	if err != nil {
+		return nil, err
+	}
+	p := &watchedPipeline{
+		AppendPipeline: inner, id: id, progress: t.progress,
+		done: make(chan hraft.AppendFuture), closed: make(chan struct{}),
+	}
+	go p.pass()
+	return p, nil
+}
+
+// Close implements hraft.WithClose.
+func (t *watchedTransport) Close() error {
+	if c, ok := t.Transport.(hraft.WithClose); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// watchedPipeline passes answers on, and has a look at them.
+type watchedPipeline struct {
+	hraft.AppendPipeline
+	id       hraft.ServerID
+	progress *progress
+	done     chan hraft.AppendFuture
+	once     sync.Once
+	closed   chan struct{}
+}
+
+func (p *watchedPipeline) AppendEntries(q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
+	boundCommit(q)
+	return p.AppendPipeline.AppendEntries(q, a)
+}
+
+// pass ends when the pipeline is closed, which raft does to each.
+func (p *watchedPipeline) pass() {
+	for {
+		select {
+		case f := <-p.AppendPipeline.Consumer():
+			p.progress.appended(p.id, f.Request(), f.Response())
+			select {
+			case p.done <- f:
+			case <-p.closed:
+				return
+			}
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+// Consumer implements hraft.AppendPipeline.
+func (p *watchedPipeline) Consumer() <-chan hraft.AppendFuture { return p.done }
+
+// Close implements hraft.AppendPipeline.
+func (p *watchedPipeline) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return p.AppendPipeline.Close()
+}
