@@ -88,7 +88,7 @@ func (s *Store) Changes(ctx context.Context, above uint64, visit func(*Changes) 
 	reached = max(above, v.applied)
 	err = walkChangelog(v.db, above, v.applied, func(c *Changes) (bool, error) {
 		// Looked at here, when the walk's iterator is there (S5).
-		if horizon := s.horizon.Load(); above < horizon {
+		if horizon := v.db.horizon.Load(); above < horizon {
 			return false, &HorizonError{Revision: above, Horizon: horizon}
 		}
 		if err := ctx.Err(); err != nil {
@@ -100,7 +100,7 @@ func (s *Store) Changes(ctx context.Context, above uint64, visit func(*Changes) 
 		}
 		return true, nil
 	})
-	if horizon := s.horizon.Load(); err == nil && above < horizon {
+	if horizon := v.db.horizon.Load(); err == nil && above < horizon {
 		err = &HorizonError{Revision: above, Horizon: horizon}
 	}
 	return reached, v.superseded, err

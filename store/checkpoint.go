@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -48,41 +50,55 @@ func makeDurable(ctx context.Context, db *database) error {
 // Restore replaces the state by the checkpoint in dir. The copy is made beside
 // the present database and becomes the store's by moving the marker, in one
 // step: a crash leaves the old or the new, whole. Snapshots that are open keep
-// what they show.
+// what they show, and the old database's memory and files until the last of
+// them is closed; who waits for changes is woken. A checkpoint of a format that
+// this build does not know gives ErrFormat. After an error that came before the
+// step, the store goes on with what it had.
 func (s *Store) Restore(dir string) error {
 	s.writer.Lock()
 	defer s.writer.Unlock()
 	if s.closed {
 		return ErrClosed
 	}
-	fs := s.options.FS
 	name := directoryName(s.serial + 1)
-	target := fs.PathJoin(s.options.Dir, name)
-	if err := fs.RemoveAll(target); err != nil {
-		return fmt.Errorf("restoring: %w", err)
-	}
-	if err := copyDatabase(fs, dir, target); err != nil {
-		return fmt.Errorf("restoring: %w", err)
-	}
-	db, err := openDatabase(s.options, target)
+	db, st, err := s.openCopy(dir, s.options.FS.PathJoin(s.options.Dir, name))
 	if err != nil {
 		return fmt.Errorf("restoring: %w", err)
 	}
-	st, err := loadState(db, s.options.MaxFormat)
-	if err != nil {
-		db.release()
-		return fmt.Errorf("restoring: reading the state: %w", err)
-	}
+	// From here on the name is taken, even if it is not known whether the marker
+	// moved: then the next Open decides.
+	s.serial++
 	if err := s.marker.Move(name); err != nil {
 		db.release()
 		return fmt.Errorf("restoring: marking the state database: %w", err)
 	}
 	old := s.current.Load().db
-	s.serial++
 	s.install(db, st)
 	old.obsolete.Store(true)
 	old.release()
+	s.replaced = slices.DeleteFunc(append(s.replaced, old), (*database).isClosed)
 	return nil
+}
+
+// openCopy opens a copy of the checkpoint in dir, and leaves none behind if it
+// cannot be used.
+func (s *Store) openCopy(dir, target string) (*database, *state, error) {
+	fs := s.options.FS
+	if err := fs.RemoveAll(target); err != nil {
+		return nil, nil, err
+	}
+	db, st, err := s.openCopied(dir, target)
+	if err != nil {
+		return nil, nil, errors.Join(err, fs.RemoveAll(target))
+	}
+	return db, st, nil
+}
+
+func (s *Store) openCopied(dir, target string) (*database, *state, error) {
+	if err := copyDatabase(s.options.FS, dir, target); err != nil {
+		return nil, nil, err
+	}
+	return s.openState(target)
 }
 
 // copyDatabase links or copies a database's directory and syncs the result.

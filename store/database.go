@@ -18,9 +18,15 @@ import (
 type database struct {
 	*pebble.DB
 	fs        vfs.FS
+	log       *slog.Logger
 	dir       string
 	cache     *pebble.Cache
 	iterators iteratorPool
+	// horizon is raised before the batch that removes versions is committed,
+	// so that whoever makes an iterator and then finds the horizon at or below
+	// its revision has all of that revision (S5). It is the database's own: a
+	// restored one has a later horizon, which says nothing of this one's versions.
+	horizon atomic.Uint64
 
 	refs   atomic.Int64
 	closed chan struct{}
@@ -91,7 +97,7 @@ func openDatabase(o Options, dir string) (*database, error) {
 		cache.Unref()
 		return nil, fmt.Errorf("opening the state database: %w", err)
 	}
-	d := &database{DB: db, fs: o.FS, dir: dir, cache: cache, closed: make(chan struct{})}
+	d := &database{DB: db, fs: o.FS, log: o.Logger, dir: dir, cache: cache, closed: make(chan struct{})}
 	d.refs.Store(1)
 	return d, nil
 }
@@ -109,6 +115,16 @@ func (d *database) acquire() bool {
 	}
 }
 
+// isClosed reports whether the last reference is gone, files and all.
+func (d *database) isClosed() bool {
+	select {
+	case <-d.closed:
+		return true
+	default:
+		return false
+	}
+}
+
 // release gives a reference back and closes the database with the last one.
 func (d *database) release() {
 	if d.refs.Add(-1) != 0 {
@@ -118,8 +134,9 @@ func (d *database) release() {
 	d.closeErr = d.DB.Close()
 	d.cache.Unref()
 	if d.obsolete.Load() {
-		if err := d.fs.RemoveAll(d.dir); err != nil && d.closeErr == nil {
-			d.closeErr = err
+		// What cannot be removed is removed when the store is opened again.
+		if err := d.fs.RemoveAll(d.dir); err != nil {
+			d.log.Warn("removing a state database that was replaced", "dir", d.dir, "error", err)
 		}
 	}
 	close(d.closed)

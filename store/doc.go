@@ -58,6 +58,9 @@
 //	S8  What the apply does depends on the log and the active format, which the
 //	    log alone raises (Upgrade), never on the build. A build that does not
 //	    know a command's form, or the format that it raises, stops there.
+//	S9  Restore replaces the database in one step, for a crash, for readers and
+//	    for watchers: who read goes on with the old one, which goes with the last
+//	    of them; who reads next has the new one, whole, with its own horizon.
 //
 // # Formats
 //

@@ -30,8 +30,8 @@ func (b *batch) raiseHorizon(to uint64) error {
 	if err := b.flush(b.state.applied); err != nil {
 		return err
 	}
-	// Before anything is removed: see Store.horizon.
-	b.store.horizon.Store(target)
+	// Before anything is removed: see database.horizon.
+	b.db.horizon.Store(target)
 	b.state.horizon = target
 	err := walkChangelog(b.db, 0, target, func(past *Changes) (bool, error) {
 		return true, b.forget(past)

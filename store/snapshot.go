@@ -11,7 +11,6 @@ import (
 // goroutine, and must be closed.
 type Snapshot struct {
 	view     *view
-	store    *Store
 	revision uint64
 	iter     *iterator // made by the first read
 	closed   bool
@@ -31,11 +30,11 @@ func (s *Store) Snapshot(revision uint64) (*Snapshot, error) {
 		v.db.release()
 		return nil, &NotAppliedError{Revision: revision, Applied: v.applied}
 	}
-	if horizon := s.horizon.Load(); revision < horizon {
+	if horizon := v.db.horizon.Load(); revision < horizon {
 		v.db.release()
 		return nil, &HorizonError{Revision: revision, Horizon: horizon}
 	}
-	return &Snapshot{view: v, store: s, revision: revision}, nil
+	return &Snapshot{view: v, revision: revision}, nil
 }
 
 // acquireView returns the current view with a reference to its database, or
@@ -111,7 +110,7 @@ func (n *Snapshot) iterator() (*iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if horizon := n.store.horizon.Load(); n.revision < horizon {
+	if horizon := n.view.db.horizon.Load(); n.revision < horizon {
 		n.view.db.iterators.put(it)
 		return nil, &HorizonError{Revision: n.revision, Horizon: horizon}
 	}

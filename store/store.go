@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -38,18 +39,16 @@ type Store struct {
 	marker  *atomicfs.Marker // which directory is the database
 	serial  int              // of that directory
 
-	current atomic.Pointer[view]
-	// horizon is raised before the batch that removes versions is committed,
-	// so that whoever makes an iterator and then finds the horizon at or below
-	// its revision has all of that revision (S5).
-	horizon atomic.Uint64
-
+	current   atomic.Pointer[view]
 	keyLimits keyLimits
 
 	// writer guards state and the swap of databases.
 	writer sync.Mutex
 	state  *state
 	closed bool
+	// replaced are databases that a restore replaced and somebody still read
+	// at the last one.
+	replaced []*database
 }
 
 const (
@@ -100,22 +99,31 @@ func (s *Store) openMarked(name string) error {
 	if err := s.removeOthers(name); err != nil {
 		return err
 	}
-	db, err := openDatabase(s.options, s.options.FS.PathJoin(s.options.Dir, name))
+	db, st, err := s.openState(s.options.FS.PathJoin(s.options.Dir, name))
 	if err != nil {
 		return err
-	}
-	st, err := loadState(db, s.options.MaxFormat)
-	if err != nil {
-		db.release()
-		return fmt.Errorf("reading the state: %w", err)
 	}
 	s.install(db, st)
 	return nil
 }
 
+// openState opens a database and reads the state in it.
+func (s *Store) openState(dir string) (*database, *state, error) {
+	db, err := openDatabase(s.options, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := loadState(db, s.options.MaxFormat)
+	if err != nil {
+		db.release()
+		return nil, nil, fmt.Errorf("reading the state: %w", err)
+	}
+	return db, st, nil
+}
+
 func (s *Store) install(db *database, st *state) {
 	s.state = st
-	s.horizon.Store(st.horizon)
+	db.horizon.Store(st.horizon)
 	s.publish(db)
 }
 
@@ -147,7 +155,8 @@ func (s *Store) removeOthers(name string) error {
 	return s.marker.RemoveObsolete()
 }
 
-// Close closes the store and waits for open snapshots to be closed.
+// Close closes the store and waits for open snapshots to be closed, those of
+// databases that a restore replaced too.
 func (s *Store) Close() error {
 	s.writer.Lock()
 	defer s.writer.Unlock()
@@ -157,18 +166,19 @@ func (s *Store) Close() error {
 	s.closed = true
 	db := s.current.Load().db
 	db.release()
-	<-db.closed
-	if err := s.marker.Close(); err != nil {
-		return err
+	errs := []error{s.marker.Close()}
+	for _, d := range append(s.replaced, db) {
+		<-d.closed
+		errs = append(errs, d.closeErr)
 	}
-	return db.closeErr
+	return errors.Join(errs...)
 }
 
 // Applied returns the newest revision.
 func (s *Store) Applied() uint64 { return s.current.Load().applied }
 
 // Horizon returns the oldest revision that can be read.
-func (s *Store) Horizon() uint64 { return s.horizon.Load() }
+func (s *Store) Horizon() uint64 { return s.current.Load().db.horizon.Load() }
 
 // ClusterID returns the id that the first Lead command gave the cluster; ok is
 // false before it.
