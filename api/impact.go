@@ -25,7 +25,7 @@ func (s *Server) CompareSchema(r *tupelov1.CompareSchemaRequest, stream grpc.Ser
 	if err != nil {
 		return err
 	}
-	items, summary, err := s.comparedItems(r)
+	checks, summary, err := s.comparedChecks(r)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Server) CompareSchema(r *tupelov1.CompareSchemaRequest, stream grpc.Ser
 	if err := stream.Send(first); err != nil {
 		return err
 	}
-	for part := range slices.Chunk(items, comparedAtOnce) {
+	for part := range slices.Chunk(checks, comparedAtOnce) {
 		if err := c.send(ctx, part, stream.Send); err != nil {
 			return s.expired(f, err)
 		}
@@ -80,24 +80,33 @@ func validateCompareSchema(r *tupelov1.CompareSchemaRequest) (*schema.Schema, er
 	return tree, rehearse(tree, definitionsOf(tree))
 }
 
-// comparedItems returns the checks that a comparison is about, those of the
+// comparedCheck is a check, and how often it is compared.
+type comparedCheck struct {
+	item  *tupelov1.BatchCheckItem
+	times int32
+}
+
+// comparedChecks returns the checks that a comparison is about, those of the
 // request first.
-func (s *Server) comparedItems(r *tupelov1.CompareSchemaRequest) ([]*tupelov1.BatchCheckItem, *tupelov1.ComparisonSummary, error) {
-	summary := &tupelov1.ComparisonSummary{Checks: int64(len(r.Items))}
+func (s *Server) comparedChecks(r *tupelov1.CompareSchemaRequest) ([]comparedCheck, *tupelov1.ComparisonSummary, error) {
+	checks := make([]comparedCheck, len(r.Items))
+	for i, item := range r.Items {
+		checks[i] = comparedCheck{item, 1}
+	}
 	if !r.Recorded {
-		return r.Items, summary, nil
+		return checks, &tupelov1.ComparisonSummary{}, nil
 	}
 	if s.recorder == nil {
 		return nil, nil, refusal(tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED,
 			"the server records no checks; start it with --record-checks")
 	}
-	kept, err := s.recorder.recorded()
+	kept, err := s.recorder.kept()
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the recorded checks: %w", err)
 	}
-	summary.Checks += int64(len(kept.items))
-	summary.Recorded, summary.RecordedOf, summary.RecordedLeftOut = int64(len(kept.items)), kept.seen, kept.leftOut
-	return slices.Concat(r.Items, kept.items), summary, nil
+	return slices.Concat(checks, kept.checks), &tupelov1.ComparisonSummary{
+		Recorded: kept.count, RecordedOf: kept.seen, RecordedLeftOut: kept.leftOut,
+	}, nil
 }
 
 // comparison answers checks under the schema that holds and under another.
@@ -138,7 +147,11 @@ func (s *Server) newComparison(v view, tree *schema.Schema) (*comparison, error)
 }
 
 // send answers some checks and sends those that the client should see.
-func (c *comparison) send(ctx context.Context, items []*tupelov1.BatchCheckItem, send func(*tupelov1.CompareSchemaResponse) error) error {
+func (c *comparison) send(ctx context.Context, checks []comparedCheck, send func(*tupelov1.CompareSchemaResponse) error) error {
+	items := make([]*tupelov1.BatchCheckItem, len(checks))
+	for i, check := range checks {
+		items[i] = check.item
+	}
 	before, err := c.answers(ctx, c.before, items)
 	if err != nil {
 		return err
@@ -149,7 +162,8 @@ func (c *comparison) send(ctx context.Context, items []*tupelov1.BatchCheckItem,
 	}
 	for i, item := range items {
 		compared := &tupelov1.CheckComparison{
-			Item: item, Before: before[i], After: after[i], Changed: differ(before[i], after[i]),
+			Item: item, Before: before[i], After: after[i],
+			Changed: differ(before[i], after[i]), Times: checks[i].times,
 		}
 		c.count(compared)
 		if !compared.Changed && compared.Before.Error == nil {
@@ -191,19 +205,20 @@ func errorReason(r *tupelov1.BatchCheckResult) string {
 
 // count enters a check into the summary.
 func (c *comparison) count(compared *tupelov1.CheckComparison) {
-	before, after := compared.Before, compared.After
+	before, after, times := compared.Before, compared.After, int64(compared.Times)
+	c.summary.Checks += times
 	switch {
-	case !compared.Changed && before.Error != nil:
-		c.summary.Failed++
 	case compared.Changed:
-		c.summary.Changed++
+		c.summary.Changed += times
+	case before.Error != nil:
+		c.summary.Failed += times
 	}
 	switch {
 	case before.Error != nil || after.Error != nil:
 	case after.Result > before.Result: // results are in the order of what they grant
-		c.summary.Gained++
+		c.summary.Gained += times
 	case after.Result < before.Result:
-		c.summary.Lost++
+		c.summary.Lost += times
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -39,11 +40,11 @@ type recorder struct {
 }
 
 // newRecorder returns a recorder of up to n checks in a number of bytes.
-func newRecorder(n, bytes int, rng *rand.Rand) *recorder {
+func newRecorder(n, limitBytes int, rng *rand.Rand) *recorder {
 	if n <= 0 {
 		return nil
 	}
-	r := &recorder{rng: rng, capacity: n, left: bytes, w: 1}
+	r := &recorder{rng: rng, capacity: n, left: limitBytes, w: 1}
 	r.next.Store(1)
 	return r
 }
@@ -71,7 +72,7 @@ func (r *recorder) batch(items []*tupelov1.BatchCheckItem, results []*tupelov1.B
 func (r *recorder) wants() bool { return r.seen.Add(1) >= r.next.Load() }
 
 func (r *recorder) keep(item *tupelov1.BatchCheckItem) {
-	message, err := proto.Marshal(item)
+	message, err := proto.MarshalOptions{Deterministic: true}.Marshal(item)
 	if err != nil {
 		return // of a text that is not UTF-8, which no client could send
 	}
@@ -135,21 +136,28 @@ func (r *recorder) positive() float64 {
 
 // keptChecks is what a recorder has at one moment.
 type keptChecks struct {
-	items         []*tupelov1.BatchCheckItem
+	checks        []comparedCheck // different ones
+	count         int64           // of all
 	seen, leftOut int64
 }
 
-// recorded returns the sample in the order of its places, which is none.
-func (r *recorder) recorded() (keptChecks, error) {
+// kept returns the sample.
+func (r *recorder) kept() (keptChecks, error) {
 	r.mu.Lock()
-	sample, now := slices.Clone(r.sample), keptChecks{seen: r.seen.Load(), leftOut: r.leftOut}
+	sample := slices.Clone(r.sample)
+	now := keptChecks{count: int64(len(sample)), seen: r.seen.Load(), leftOut: r.leftOut}
 	r.mu.Unlock()
-	for _, message := range sample {
+	slices.SortFunc(sample, bytes.Compare)
+	for i, message := range sample {
+		if i > 0 && bytes.Equal(message, sample[i-1]) {
+			now.checks[len(now.checks)-1].times++
+			continue
+		}
 		item := &tupelov1.BatchCheckItem{}
 		if err := proto.Unmarshal(message, item); err != nil {
 			return keptChecks{}, err
 		}
-		now.items = append(now.items, item)
+		now.checks = append(now.checks, comparedCheck{item, 1})
 	}
 	return now, nil
 }

@@ -28,7 +28,7 @@ func checkNumber(i int) *tupelov1.CheckRequest {
 
 func recordedBy(t testing.TB, r *recorder) keptChecks {
 	t.Helper()
-	got, err := r.recorded()
+	got, err := r.kept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +46,12 @@ func TestEachCheckIsRecordedWithTheSameProbability(t *testing.T) {
 			r.check(checkNumber(i))
 		}
 		got := recordedBy(t, r)
-		if len(got.items) != kept || got.seen != asked || got.leftOut != 0 {
-			t.Fatalf("%d are recorded of %d, %d left out", len(got.items), got.seen, got.leftOut)
+		if len(got.checks) != kept || got.seen != asked || got.leftOut != 0 {
+			t.Fatalf("%d are recorded of %d, %d left out", len(got.checks), got.seen, got.leftOut)
 		}
 		different := make(map[string]bool)
-		for _, item := range got.items {
+		for _, check := range got.checks {
+			item := check.item
 			different[item.Object.Id] = true
 			i, err := strconv.Atoi(item.Object.Id)
 			if err != nil {
@@ -80,14 +81,14 @@ func TestWhatIsRecordedIsBoundedInBytes(t *testing.T) {
 	}
 	bytes := 0
 	got := recordedBy(t, r)
-	for _, item := range got.items {
-		bytes += proto.Size(item)
+	for _, check := range got.checks {
+		bytes += proto.Size(check.item)
 	}
 	if bytes > limit || bytes < limit/3 {
 		t.Errorf("%d bytes are recorded, %d allowed", bytes, limit)
 	}
-	if len(got.items) < 5 || got.leftOut == 0 || got.seen != 5000 {
-		t.Errorf("%d are recorded of %d, %d left out", len(got.items), got.seen, got.leftOut)
+	if len(got.checks) < 5 || got.leftOut == 0 || got.seen != 5000 {
+		t.Errorf("%d are recorded of %d, %d left out", len(got.checks), got.seen, got.leftOut)
 	}
 }
 
@@ -96,7 +97,7 @@ func TestACheckWithoutAnyRoomIsLeftOut(t *testing.T) {
 	for i := range 3 {
 		r.check(checkNumber(i))
 	}
-	if got := recordedBy(t, r); len(got.items) != 0 || got.seen != 3 || got.leftOut == 0 {
+	if got := recordedBy(t, r); len(got.checks) != 0 || got.seen != 3 || got.leftOut == 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -109,7 +110,7 @@ func TestManyMayBeRecordedAtOnce(t *testing.T) {
 			for i := range 2000 {
 				r.check(checkNumber(g*2000 + i))
 				if i%500 == 0 {
-					if _, err := r.recorded(); err != nil {
+					if _, err := r.kept(); err != nil {
 						t.Error(err)
 					}
 				}
@@ -117,8 +118,8 @@ func TestManyMayBeRecordedAtOnce(t *testing.T) {
 		})
 	}
 	asking.Wait()
-	if got := recordedBy(t, r); len(got.items) != 100 || got.seen != 16_000 {
-		t.Errorf("%d are recorded of %d", len(got.items), got.seen)
+	if got := recordedBy(t, r); len(got.checks) != 100 || got.seen != 16_000 {
+		t.Errorf("%d are recorded of %d", len(got.checks), got.seen)
 	}
 }
 
@@ -139,14 +140,15 @@ func TestChecksThatWereAnsweredAreRecordedWithTheirContexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, item := range recordedBy(t, w.server.recorder).items {
+	for _, check := range recordedBy(t, w.server.recorder).checks {
+		item := check.item
 		text := item.Relation + " " + item.Subject.Id
 		if item.Context != nil {
 			text += " " + contextText(item.Context)
 		}
 		got = append(got, text)
 	}
-	if want := `[use carol {"ip":"10.0.0.1"} use alice]`; fmt.Sprint(got) != want {
+	if want := `[use alice use carol {"ip":"10.0.0.1"}]`; fmt.Sprint(got) != want {
 		t.Errorf("recorded: %v, want %s", got, want)
 	}
 	changed := w.compare(t, &tupelov1.CompareSchemaRequest{
@@ -154,11 +156,26 @@ func TestChecksThatWereAnsweredAreRecordedWithTheirContexts(t *testing.T) {
 		Items: []*tupelov1.BatchCheckItem{checkItem(t, "tool:saw#use@user:bob")},
 	})
 	summary := &tupelov1.ComparisonSummary{Checks: 3, Changed: 2, Lost: 2, Recorded: 2, RecordedOf: 2}
-	if !proto.Equal(changed.summary, summary) || changed.checks[1].Item.Context == nil {
+	if !proto.Equal(changed.summary, summary) || changed.checks[1].Item.Context == nil || changed.checks[1].Times != 1 {
 		t.Errorf("%v %v", changed.summary, changed.checks)
 	}
 	if seen := w.server.recorder.seen.Load(); seen != 2 {
 		t.Errorf("the comparison records itself: %d", seen)
+	}
+}
+
+func TestACheckThatWasRecordedOftenIsComparedOnce(t *testing.T) {
+	w := newWorld(t, gitclub)
+	w.touch(t, "repository:club#reader@user:carol")
+	w.server.recorder = newTestRecorder(10, 1<<20, 1)
+	for range 4 {
+		w.check(t, nil, "repository:club#push@user:carol")
+	}
+	w.check(t, nil, "repository:club#pull@user:carol")
+	got := w.compare(t, &tupelov1.CompareSchemaRequest{Text: withoutTeams, Recorded: true})
+	summary := &tupelov1.ComparisonSummary{Checks: 5, Changed: 4, Gained: 4, Recorded: 5, RecordedOf: 5}
+	if !proto.Equal(got.summary, summary) || len(got.checks) != 1 || got.checks[0].Times != 4 {
+		t.Errorf("%v %v", got.summary, got.checks)
 	}
 }
 

@@ -4301,8 +4301,10 @@ type CheckComparison struct {
 	ExplanationBefore *Explanation `protobuf:"bytes,5,opt,name=explanation_before,json=explanationBefore,proto3" json:"explanation_before,omitempty"`
 	// The reasons for the answer after, likewise.
 	ExplanationAfter *Explanation `protobuf:"bytes,6,opt,name=explanation_after,json=explanationAfter,proto3" json:"explanation_after,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How often the check is among the recorded ones; 1 for one of the request.
+	Times         int32 `protobuf:"varint,7,opt,name=times,proto3" json:"times,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckComparison) Reset() {
@@ -4377,7 +4379,15 @@ func (x *CheckComparison) GetExplanationAfter() *Explanation {
 	return nil
 }
 
-// ComparisonSummary counts the checks of a comparison.
+func (x *CheckComparison) GetTimes() int32 {
+	if x != nil {
+		return x.Times
+	}
+	return 0
+}
+
+// ComparisonSummary counts the checks of a comparison, each as often as it is
+// among them.
 type ComparisonSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All of them, recorded ones among them.
@@ -4814,14 +4824,15 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x17KIND_PERMISSION_CHANGED\x10\x0e\":\n" +
 	"\x0eStrandedTuples\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x04R\x05count\"\xce\x02\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"\xe4\x02\n" +
 	"\x0fCheckComparison\x12-\n" +
 	"\x04item\x18\x01 \x01(\v2\x19.tupelo.v1.BatchCheckItemR\x04item\x123\n" +
 	"\x06before\x18\x02 \x01(\v2\x1b.tupelo.v1.BatchCheckResultR\x06before\x121\n" +
 	"\x05after\x18\x03 \x01(\v2\x1b.tupelo.v1.BatchCheckResultR\x05after\x12\x18\n" +
 	"\achanged\x18\x04 \x01(\bR\achanged\x12E\n" +
 	"\x12explanation_before\x18\x05 \x01(\v2\x16.tupelo.v1.ExplanationR\x11explanationBefore\x12C\n" +
-	"\x11explanation_after\x18\x06 \x01(\v2\x16.tupelo.v1.ExplanationR\x10explanationAfter\"\xf2\x01\n" +
+	"\x11explanation_after\x18\x06 \x01(\v2\x16.tupelo.v1.ExplanationR\x10explanationAfter\x12\x14\n" +
+	"\x05times\x18\a \x01(\x05R\x05times\"\xf2\x01\n" +
 	"\x11ComparisonSummary\x12\x16\n" +
 	"\x06checks\x18\x01 \x01(\x03R\x06checks\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x03R\achanged\x12\x16\n" +
