@@ -147,8 +147,10 @@ const (
 // Encode returns the command as the log keeps it: the format that brought its
 // form, kind, store, idempotency key if it has one, the proposer's clock, and
 // the command's own parts.
-func Encode(c Command) []byte {
-	dst := []byte{byte(formOf(c)), byte(c.kind())}
+func Encode(c Command) []byte { return appendCommand(nil, c) }
+
+func appendCommand(dst []byte, c Command) []byte {
+	dst = append(dst, byte(formOf(c)), byte(c.kind()))
 	dst = appendUvarint(dst, uint64(storeID))
 	if key := keyOf(c); len(key) > 0 {
 		dst = appendBytes(dst, key)

@@ -98,8 +98,9 @@ func contentOf(c Command) (content Command, unixMillis int64) {
 	return c, 0
 }
 
-func digestOf(content Command) digest {
-	sum := sha256.Sum256(Encode(content))
+// digestOf returns the digest of an encoded content.
+func digestOf(encoded []byte) digest {
+	sum := sha256.Sum256(encoded)
 	return digest(sum[:len(digest{})])
 }
 
@@ -108,7 +109,8 @@ func digestOf(content Command) digest {
 func (b *batch) once(revision uint64, c Command, result *Result) error {
 	key := keyOf(c)
 	content, unixMillis := contentOf(c)
-	sum := digestOf(content)
+	b.value = appendCommand(b.value[:0], content)
+	sum := digestOf(b.value)
 	past, known, err := b.outcome(key)
 	if err != nil {
 		return err
@@ -152,10 +154,12 @@ func (b *batch) remember(key []byte, unixMillis int64, o outcome) error {
 	k := keyed{revision: o.revision, unixMillis: unixMillis, key: bytes.Clone(key)}
 	b.outcomes[string(key)] = o
 	b.remembered = append(b.remembered, k)
-	if err := b.writes.Set(appendOutcomeKey(nil, key), o.encode(), nil); err != nil {
+	b.key, b.value = appendOutcomeKey(b.key[:0], key), o.append(b.value[:0])
+	if err := b.writes.Set(b.key, b.value, nil); err != nil {
 		return err
 	}
-	if err := b.writes.Set(keyOrderKey(k.revision), k.encode(), nil); err != nil {
+	b.key, b.value = appendKeyOrder(b.key[:0], k.revision), k.append(b.value[:0])
+	if err := b.writes.Set(b.key, b.value, nil); err != nil {
 		return err
 	}
 	b.state.keys++
@@ -179,10 +183,12 @@ func (b *batch) forgetKeys(unixMillis int64, most int) error {
 		b.state.forgotten = k.revision
 		b.state.keys--
 		b.outcomes[string(k.key)] = outcome{}
-		if err := b.writes.Delete(appendOutcomeKey(nil, k.key), nil); err != nil {
+		b.key = appendOutcomeKey(b.key[:0], k.key)
+		if err := b.writes.Delete(b.key, nil); err != nil {
 			return err
 		}
-		if err := b.writes.Delete(keyOrderKey(k.revision), nil); err != nil {
+		b.key = appendKeyOrder(b.key[:0], k.revision)
+		if err := b.writes.Delete(b.key, nil); err != nil {
 			return err
 		}
 	}
@@ -190,33 +196,40 @@ func (b *batch) forgetKeys(unixMillis int64, most int) error {
 }
 
 // oldestKey returns the key that was remembered first of those that are not
-// forgotten: a committed one, or else one of this batch.
+// forgotten.
 func (b *batch) oldestKey() (k keyed, ok bool, err error) {
 	if b.state.keys == 0 {
 		return keyed{}, false, nil
 	}
+	if b.state.oldest.revision <= b.state.forgotten {
+		b.state.oldest, err = b.findOldestKey()
+	}
+	return b.state.oldest, err == nil, err
+}
+
+// findOldestKey looks among those committed, and then among this batch's.
+func (b *batch) findOldestKey() (keyed, error) {
 	it, err := b.reads()
 	if err != nil {
-		return keyed{}, false, err
+		return keyed{}, err
 	}
-	it.key = append(it.key[:0], keyOrderKey(b.state.forgotten+1)...)
+	it.key = appendKeyOrder(it.key[:0], b.state.forgotten+1)
 	if it.seek() && bytes.HasPrefix(it.Key(), it.key[:idsOffset]) {
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return keyed{}, false, err
+			return keyed{}, err
 		}
-		k, err := decodeKeyed(it.Key(), value)
-		return k, err == nil, err
+		return decodeKeyed(it.Key(), value)
 	}
 	if err := it.Error(); err != nil {
-		return keyed{}, false, err
+		return keyed{}, err
 	}
 	for _, k := range b.remembered {
 		if k.revision > b.state.forgotten {
-			return k, true, nil
+			return k, nil
 		}
 	}
-	return keyed{}, false, fmt.Errorf("%w: %d idempotency keys are counted, none is there", ErrFormat, b.state.keys)
+	return keyed{}, fmt.Errorf("%w: %d idempotency keys are counted, none is there", ErrFormat, b.state.keys)
 }
 
 // loadKeys reads how many keys are remembered, and where the first is.
@@ -226,18 +239,18 @@ func (st *state) loadKeys(db *database) (err error) {
 	}
 	bounds := &pebble.IterOptions{LowerBound: []byte{tagKeyOrder}, UpperBound: []byte{tagKeyOrder + 1}}
 	return scan(db, bounds, func(key, value []byte) (bool, error) {
-		oldest, err := decodeKeyed(key, value)
-		st.forgotten = oldest.revision - 1
+		st.oldest, err = decodeKeyed(key, value)
+		st.forgotten = st.oldest.revision - 1
 		return false, err
 	})
 }
 
 const outcomeVersion = 1
 
-// encode returns the record of an outcome: version, revision, deleted tuples,
+// append appends the record of an outcome: version, revision, deleted tuples,
 // whether those were all, digest.
-func (o outcome) encode() []byte {
-	dst := appendUvarint([]byte{outcomeVersion}, o.revision)
+func (o outcome) append(dst []byte) []byte {
+	dst = appendUvarint(append(dst, outcomeVersion), o.revision)
 	dst = appendUvarint(dst, uint64(o.deleted))
 	return append(appendBool(dst, o.complete), o.digest[:]...)
 }
@@ -252,9 +265,9 @@ func decodeOutcome(value []byte) (outcome, error) {
 	return o, nil
 }
 
-// encode returns the record of a key's place in the order: clock, key.
-func (k keyed) encode() []byte {
-	return appendBytes(appendUvarint(nil, uint64(k.unixMillis)), k.key)
+// append appends the record of a key's place in the order: clock, key.
+func (k keyed) append(dst []byte) []byte {
+	return appendBytes(appendUvarint(dst, uint64(k.unixMillis)), k.key)
 }
 
 // decodeKeyed reads a place in the order into memory of its own.

@@ -252,10 +252,11 @@ func appendOutcomeKey(dst, key []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(append(dst, tagOutcome), storeID), key...)
 }
 
-// keyOrderKey keeps the idempotency key of a revision, for the order of forgetting.
-func keyOrderKey(revision uint64) []byte {
-	key := binary.BigEndian.AppendUint32([]byte{tagKeyOrder}, storeID)
-	return binary.BigEndian.AppendUint64(key, revision)
+// appendKeyOrder appends the key that keeps the idempotency key of a revision,
+// for the order of forgetting.
+func appendKeyOrder(dst []byte, revision uint64) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, tagKeyOrder), storeID)
+	return binary.BigEndian.AppendUint64(dst, revision)
 }
 
 // changelogKey keeps what a revision changed.

@@ -84,7 +84,7 @@ func TestKeysAreGolden(t *testing.T) {
 		fmt.Sprintf("cluster   %x", metaCluster),
 		fmt.Sprintf("keys      %x", metaKeys),
 		fmt.Sprintf("outcome   %x", appendOutcomeKey(nil, []byte("k\x00"))),
-		fmt.Sprintf("key order %x", keyOrderKey(258)))
+		fmt.Sprintf("key order %x", appendKeyOrder(nil, 258)))
 	golden(t, "keys.golden", lines)
 }
 
@@ -137,7 +137,7 @@ func TestSplitKeepsPebblesContract(t *testing.T) {
 			}
 		}
 	}
-	keys = append(keys, nameKey(1, 2), changelogKey(3), metaApplied, keyOrderKey(3))
+	keys = append(keys, nameKey(1, 2), changelogKey(3), metaApplied, appendKeyOrder(nil, 3))
 	for _, key := range []string{"k", "k\x00", "\x00\x00\x00\x00\x00\x00\x00\x00"} {
 		keys = append(keys, appendOutcomeKey(nil, []byte(key)))
 	}

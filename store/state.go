@@ -26,9 +26,10 @@ type state struct {
 	horizon   uint64
 	clusterID [16]byte
 	named     bool // clusterID is set
-	// keys is how many idempotency keys are remembered; no key of a revision up
-	// to forgotten is.
+	// keys is how many idempotency keys are remembered, oldest the first of them
+	// unless its revision is forgotten's or below: those are forgotten.
 	keys      uint64
+	oldest    keyed
 	forgotten uint64
 	names     *tuple.Names
 	schema    *Schema // nil before the first
