@@ -111,8 +111,9 @@ func (c *cluster) part(ids ...string) {
 // stop closes a node in good order.
 func (c *cluster) stop(id string) {
 	c.t.Helper()
-	n := c.gone(id)
+	n := c.nodes[id]
 	must(c.t, n.Close(c.t.Context()))
+	c.gone(id)
 	must(c.t, n.ledger.file.Close())
 }
 
@@ -192,15 +193,19 @@ func (c *cluster) wantSame(commands ...string) {
 		index = max(index, mustServe(c.t, c.nodes[id].Node))
 	}
 	leader := c.leader()
-	want := fmt.Sprint(leader.ledger.commands())
-	if len(commands) > 0 && want != fmt.Sprint(commands) {
-		c.t.Errorf("the group has %s, not %s", want, commands)
+	want := leader.ledger.commands()
+	if len(commands) > 0 && !slices.Equal(want, commands) {
+		c.t.Errorf("the group has %.200q, not %.200q", want, commands)
 	}
 	for _, id := range c.ids() {
 		n := c.nodes[id]
 		must(c.t, n.Wait(testContext(c.t), index))
-		if got := fmt.Sprint(n.ledger.commands()); got != want {
-			c.t.Errorf("node %s has %s, the leader %s", id, got, want)
+		got := n.ledger.commands()
+		for i := range max(len(got), len(want)) {
+			if i >= len(got) || i >= len(want) || got[i] != want[i] {
+				c.t.Errorf("node %s has %d commands, the leader %d; they differ at %d", id, len(got), len(want), i)
+				break
+			}
 		}
 	}
 }

@@ -119,6 +119,7 @@ type faults struct {
 	skipProof            bool // R9: a leader takes itself for one
 	trustVerifyLeader    bool // R9: hashicorp/raft's VerifyLeader is the proof
 	shareLateRounds      bool // R9: a read joins a round that has begun
+	keepGateShut         bool // R10: a transfer that fails leaves commands held
 }
 
 // maxBatch is the most entries that go into one batch of the log, one batch of

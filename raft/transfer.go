@@ -46,7 +46,7 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	n.leadership.hold(true)
-	defer n.leadership.hold(false)
+	defer n.leadership.hold(n.options.faults.keepGateShut)
 	if err := n.handOverTo(ctx, term, target); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
