@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -37,7 +40,7 @@ type connection struct {
 func (c *connection) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.addr, "addr", defaultAddr, "the server, as host:port")
 	flags.StringVar(&c.token, "token", "", "bearer token to show to the server")
-	flags.DurationVar(&c.timeout, "timeout", 10*time.Second, "longest time to wait for one answer; 0 for ever")
+	flags.DurationVar(&c.timeout, "timeout", 10*time.Second, "longest time to wait for one answer, or for the next part of a list; 0 for ever")
 	flags.BoolVar(&c.tls, "tls", false, "use TLS; the default for all but loopback addresses")
 	flags.StringVar(&c.caFile, "tls-ca", "", "PEM file of authorities to trust instead of the system's; implies --tls")
 	flags.StringVar(&c.tlsServer, "tls-server-name", "", "name to expect in the server's certificate; implies --tls")
@@ -79,7 +82,7 @@ func (c *connection) dial() (*client, error) {
 		grpc.WithUserAgent("tupelo/" + readBuild().Version),
 	}
 	if c.timeout > 0 {
-		options = append(options, grpc.WithUnaryInterceptor(c.bounded))
+		options = append(options, grpc.WithUnaryInterceptor(c.bounded), grpc.WithStreamInterceptor(c.patient))
 	}
 	if c.token != "" {
 		options = append(options, grpc.WithPerRPCCredentials(bearer(c.token)))
@@ -97,6 +100,52 @@ func (c *connection) bounded(ctx context.Context, method string, request, reply 
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	return invoke(ctx, method, request, reply, cc, options...)
+}
+
+// patient gives each message of a stream the time that one answer may take. How
+// long it takes to print what came does not count, and a watch waits for ever.
+func (c *connection) patient(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+	if method == tupelov1.Tupelo_Watch_FullMethodName {
+		return open(ctx, desc, cc, method, options...)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := &patientStream{ctx: ctx, cancel: cancel, limit: c.timeout}
+	err := s.within(func() (err error) {
+		s.ClientStream, err = open(ctx, desc, cc, method, options...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// patientStream ends its call when nothing comes.
+type patientStream struct {
+	grpc.ClientStream
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	limit  time.Duration
+}
+
+// RecvMsg receives a message within the limit.
+func (s *patientStream) RecvMsg(message any) error {
+	return s.within(func() error { return s.ClientStream.RecvMsg(message) })
+}
+
+func (s *patientStream) within(wait func() error) error {
+	timer := time.AfterFunc(s.limit, func() { s.cancel(errSlow) })
+	err := wait()
+	timer.Stop()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(context.Cause(s.ctx), errSlow) {
+		err = status.Errorf(codes.DeadlineExceeded, "nothing came within %v, the --timeout", s.limit)
+	}
+	s.cancel(nil) // the stream has ended
+	return err
 }
 
 // credentials decides about TLS: a token must not cross a network in the clear

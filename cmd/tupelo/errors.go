@@ -19,6 +19,10 @@ var (
 	// errConditional ends a command whose answer depends on values that it was
 	// not given. The answer is printed already.
 	errConditional = errors.New("conditional")
+	// errListUnfinished says that a list ended without saying whether it is all.
+	errListUnfinished = errors.New("the list ended without its last message")
+	// errSlow is why a stream is given up that nothing comes from.
+	errSlow = errors.New("nothing came in time")
 	// errUsage says that a command line is wrong; it is wrapped with how.
 	errUsage = errors.New("see --help")
 )

@@ -68,6 +68,15 @@ func parseQuestion(words []string) (*tupelov1.BatchCheckItem, error) {
 	return &tupelov1.BatchCheckItem{Object: t.Object, Relation: t.Relation, Subject: t.Subject}, nil
 }
 
+// parseSubject reads type:id[#relation].
+func parseSubject(text string) (*tupelov1.Subject, error) {
+	typeName, id, relation, err := tuple.ParseSubject(text)
+	if err != nil {
+		return nil, err
+	}
+	return &tupelov1.Subject{Type: typeName, Id: id, Relation: relation}, nil
+}
+
 // parseUserset reads OBJECT RELATION, or the same in one word, OBJECT#RELATION.
 func parseUserset(words []string) (*tupelov1.Object, string, error) {
 	typeName, id, relation, err := tuple.ParseSubject(strings.Join(words, "#"))
