@@ -62,8 +62,8 @@ fuzz: ## Run each fuzz target for FUZZTIME=20s
 		done; \
 	done
 
-proto: ## Generate api/tupelov1 from api/proto
-	go generate ./api
+proto: ## Generate api/tupelov1 and api/peerv1 from api/proto
+	go generate ./api ./api/peer
 
 clean: ## Remove what was built, and ./data
 	rm -rf bin data
