@@ -35,12 +35,13 @@ const (
 // Engine answers questions over one compiled program. It is safe for concurrent
 // use; all it learns is what follows from the program.
 type Engine struct {
-	program *schema.Program
-	limits  Limits
-	seed    maphash.Seed
-	runs    sync.Pool                // of *run
-	known   []atomic.Pointer[routes] // by target slot, made when first asked for
-	kept    conversions              // of contexts
+	program  *schema.Program
+	limits   Limits
+	seed     maphash.Seed
+	runs     sync.Pool                // of *run
+	known    []atomic.Pointer[routes] // by target slot, made when first asked for
+	keptWays atomic.Int64             // of all that is known
+	kept     conversions              // of contexts
 }
 
 // New returns an engine for a program. A depth limit that would take more

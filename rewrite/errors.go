@@ -72,7 +72,8 @@ func (e *CaveatError) Unwrap() []error { return []error{ErrCondition, e.Err} }
 
 // WorkError says which limit on work a question met.
 type WorkError struct {
-	// Unit is what was counted: "sub-problems" or "steps".
+	// Unit is what was counted: "sub-problems", "steps", or for a list "ways
+	// through the schema", whose limit is fixed.
 	Unit string
 	// Limit is how many were allowed.
 	Limit int

@@ -27,6 +27,11 @@ type ExpandOptions struct {
 // DefaultExpandSubjects is the default of ExpandOptions.MaxSubjects.
 const DefaultExpandSubjects = 10_000
 
+// maxTreeNodes is how many nodes a tree has when no more usersets are opened: few
+// subjects can stand under many computed usersets. It bounds memory, to about
+// 200 bytes for each.
+const maxTreeNodes = 1 << 18
+
 // Expand returns the tree of object#relation, named by its slot and object id.
 // The tree is the same for the same program, tuples and options. The errors
 // are ErrQuestion, those of the context, and the reader's.
@@ -57,6 +62,7 @@ type expansion struct {
 	ctx    context.Context // an expansion lives no longer than its call
 	reader Reader
 	left   int // subjects that may still be shown
+	nodes  int // so far
 	now    int64
 	opened map[opened]struct{}
 }
@@ -89,6 +95,10 @@ func (x *expansion) userset(at place) (*Tree, error) {
 		t.Cut = Folded
 		return t, nil
 	}
+	if x.nodes >= maxTreeNodes {
+		t.Cut = Truncated
+		return t, nil
+	}
 	x.opened[key] = struct{}{}
 	made, err := x.node(slot.Root, at)
 	if err != nil {
@@ -103,6 +113,7 @@ func (x *expansion) object(slot *schema.Slot, at place) tuple.Object {
 }
 
 func (x *expansion) node(n int32, at place) (*Tree, error) {
+	x.nodes++
 	node := &x.engine.program.Nodes[n]
 	switch node.Op {
 	case schema.This:

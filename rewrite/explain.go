@@ -104,7 +104,8 @@ const (
 )
 
 // Explain answers a question as Check does, and says why. It takes several times
-// as long as Check. The errors are those of Check.
+// as long as Check, and may exceed the limits where Check does not. The errors are
+// those of Check.
 func (e *Engine) Explain(ctx context.Context, reader Reader, q Question, options ExplainOptions) (*Explanation, error) {
 	result, err := e.Check(ctx, reader, q)
 	if err != nil {
@@ -212,6 +213,10 @@ func (x *explainer) ask(s *Step, g int32) error {
 	if !r.reaches(r.goals.list[g].slot) {
 		s.Note = OutOfReach
 		return nil
+	}
+	// Its questions are one to the limits, which the answer itself has taken too.
+	if limit := r.engine.limits.SubProblems; len(r.goals.list) > 2*limit {
+		return &WorkError{Unit: "sub-problems", Limit: limit}
 	}
 	x.reads += r.cost.Reads
 	result, err := r.answer(&Question{Slot: r.goals.list[g].slot, ObjectID: s.Object.ID})

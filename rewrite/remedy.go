@@ -171,8 +171,9 @@ func (c candidates) each(steps []*Step) []Remedy {
 	all := []Remedy{{}}
 	for _, s := range steps {
 		var next []Remedy
+		of := c.of(s) // once: what it takes would multiply from step to step
 		for _, m := range all {
-			for _, o := range c.of(s) {
+			for _, o := range of {
 				next = append(next, m.and(o))
 			}
 		}

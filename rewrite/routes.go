@@ -61,39 +61,58 @@ const (
 	certain                // whoever took it is there
 )
 
+// Where each of n permissions follows from the others there are n² ways between
+// them. What a schema may take of them at all is bounded, and what an engine keeps
+// of all its targets together.
+const (
+	maxWays     = 1 << 22
+	maxKeptWays = 1 << 21
+)
+
 // routes returns the ways to a slot.
 func (e *Engine) routes(target int32) (*routes, error) {
 	made := e.known[target].Load()
 	if made == nil {
-		made = newRoutes(e.program, target)
-		e.known[target].Store(made)
+		var ways int
+		made, ways = newRoutes(e.program, target)
+		if e.keptWays.Add(int64(ways)) <= maxKeptWays {
+			e.known[target].Store(made)
+		} else {
+			e.keptWays.Add(int64(-ways))
+		}
 	}
 	return made, made.err
 }
 
-func newRoutes(p *schema.Program, target int32) *routes {
-	s := survey{program: p, entries: make(map[int32][]entry)}
+// newRoutes also says how many ways there are.
+func newRoutes(p *schema.Program, target int32) (*routes, int) {
+	s := survey{program: p, entries: make(map[int32][]entry), matters: map[int32]bool{target: true}, best: make([]passage, len(p.Slots))}
 	s.visit(target)
 	r := &routes{
 		target:    target,
 		bySubject: make(map[tuple.Kind][]link),
 		bySource:  make(map[int32][]link),
 		bySelf:    make(map[tuple.TypeID][]landing),
-		same:      s.sameObject(),
-		err:       s.err,
 	}
+	r.same = s.sameObject()
 	for _, slot := range s.order {
 		for _, e := range s.entries[slot] {
-			r.enter(p, slot, e)
+			r.enter(&s, slot, e)
 		}
 	}
 	for _, links := range r.bySubject {
-		r.keepSources(links)
+		r.settle(&s, links)
 	}
 	for _, links := range r.bySource {
-		r.keepSources(links)
+		r.settle(&s, links)
 	}
-	return r
+	for own, all := range r.bySelf {
+		r.bySelf[own] = s.surest(all)
+	}
+	if s.err != nil {
+		return &routes{err: s.err}, 1
+	}
+	return r, s.ways
 }
 
 // entry is a leaf of a slot's expression, and what it says of the slot.
@@ -107,7 +126,20 @@ type survey struct {
 	program *schema.Program
 	entries map[int32][]entry
 	order   []int32
+	// matters has the target and the slots whose members are handed on: it is
+	// to these only that a way is worth noting.
+	matters map[int32]bool
+	best    []passage // by slot, all closed: scratch
+	ways    int
 	err     error
+}
+
+// spend counts ways, and reports whether there may be as many.
+func (s *survey) spend(ways int) bool {
+	if s.ways += ways; s.ways > maxWays && s.err == nil {
+		s.err = &WorkError{Unit: "ways through the schema", Limit: maxWays}
+	}
+	return s.err == nil
 }
 
 // visit goes through all that a slot depends on, without recursion: schemas may
@@ -120,6 +152,7 @@ func (s *survey) visit(target int32) {
 		s.leaves(slot, s.program.Slots[slot].Root, certain)
 		for _, e := range s.entries[slot] {
 			for _, from := range s.from(slot, e.node) {
+				s.matters[from] = s.matters[from] || e.node.Op != schema.ComputedUserset
 				if _, ok := s.entries[from]; !ok {
 					s.entries[from] = nil
 					s.order = append(s.order, from)
@@ -171,7 +204,8 @@ func (s *survey) from(slot int32, node *schema.Node) (slots []int32) {
 	return slots
 }
 
-// sameObject finds for each slot what follows from it at the same object.
+// sameObject finds for each slot what follows from it at the same object, of the
+// slots that matter.
 func (s *survey) sameObject() map[int32][]landing {
 	up := make(map[int32][]landing)
 	for _, slot := range s.order {
@@ -182,86 +216,97 @@ func (s *survey) sameObject() map[int32][]landing {
 		}
 	}
 	same := make(map[int32][]landing, len(s.order))
+	var all []landing
 	for _, slot := range s.order {
-		all := []landing{{slot, certain}}
-		for done := 0; done < len(all); done++ {
+		all = append(all[:0], landing{slot, certain})
+		s.best[slot] = certain
+		// What is first reached perhaps and then for certain comes twice.
+		for done := 0; done < len(all) && s.spend(1+len(up[all[done].slot])); done++ {
 			for _, next := range up[all[done].slot] {
-				all = reach(all, landing{next.slot, min(next.way, all[done].way)})
+				if way := min(next.way, all[done].way); way > s.best[next.slot] {
+					s.best[next.slot] = way
+					all = append(all, landing{next.slot, way})
+				}
 			}
 		}
-		// What was first reached perhaps and then for certain stands twice.
-		same[slot] = best(all)
+		same[slot] = s.surest(all)
 	}
 	return same
 }
 
-// reach adds a landing unless the list has it as good or better.
-func reach(all []landing, l landing) []landing {
-	known := slices.ContainsFunc(all, func(k landing) bool { return k.slot == l.slot && k.way >= l.way })
-	if known {
-		return all
+// surest lists the slots that matter of a list of landings, each once and with
+// the surest of its ways. It leaves the scratch clean.
+func (s *survey) surest(all []landing) (kept []landing) {
+	for _, l := range all {
+		s.best[l.slot] = max(s.best[l.slot], l.way)
 	}
-	return append(all, l)
-}
-
-// best keeps the last of each slot's landings, which is the surest.
-func best(all []landing) (kept []landing) {
-	for i, l := range all {
-		later := slices.ContainsFunc(all[i+1:], func(k landing) bool { return k.slot == l.slot })
-		if !later {
-			kept = append(kept, l)
+	for _, l := range all {
+		if s.best[l.slot] != closed && s.matters[l.slot] {
+			kept = append(kept, landing{l.slot, s.best[l.slot]})
 		}
+		s.best[l.slot] = closed
 	}
 	return kept
 }
 
 // enter adds the links by which an entry lets somebody into a slot.
-func (r *routes) enter(p *schema.Program, slot int32, e entry) {
+func (r *routes) enter(s *survey, slot int32, e entry) {
+	p := s.program
 	into := &p.Slots[slot]
 	switch e.node.Op {
 	case schema.This:
 		for _, d := range into.Direct {
 			kind := tuple.Kind{Type: tuple.TypeID(d.SubjectType), Relation: tuple.RelationID(d.SubjectRelation)}
-			r.bySubject[kind] = r.add(r.bySubject[kind], kind, usersetKind(p, into), slot, e.way)
+			r.bySubject[kind] = r.add(s, r.bySubject[kind], kind, usersetKind(p, into), slot, e.way)
 			if d.Slot >= 0 {
-				r.bySource[d.Slot] = r.add(r.bySource[d.Slot], kind, usersetKind(p, into), slot, e.way)
+				r.bySource[d.Slot] = r.add(s, r.bySource[d.Slot], kind, usersetKind(p, into), slot, e.way)
 			}
 		}
 	case schema.Self:
 		own := tuple.TypeID(p.Types[into.Type].Number)
-		for _, at := range r.same[slot] {
-			r.bySelf[own] = best(reach(r.bySelf[own], landing{at.slot, min(at.way, e.way)}))
-		}
+		r.bySelf[own] = r.land(s, r.bySelf[own], slot, e.way)
 	case schema.TupleToUserset:
 		tupleset := &p.Slots[e.node.Slot]
 		for _, a := range e.node.Arrows {
 			kind := tuple.Kind{Type: tuple.TypeID(a.SubjectType), Relation: tuple.RelationID(a.SubjectRelation)}
-			r.bySource[a.Slot] = r.add(r.bySource[a.Slot], kind, usersetKind(p, tupleset), slot, e.way)
+			r.bySource[a.Slot] = r.add(s, r.bySource[a.Slot], kind, usersetKind(p, tupleset), slot, e.way)
 		}
 	}
 }
 
+// land adds what follows at an object whose slot is reached.
+func (r *routes) land(s *survey, lands []landing, slot int32, way passage) []landing {
+	if !s.spend(len(r.same[slot])) {
+		return lands
+	}
+	for _, at := range r.same[slot] {
+		lands = append(lands, landing{at.slot, min(at.way, way)})
+	}
+	return lands
+}
+
 // add puts a link into a list, or what it leads to into the one for the same tuples.
-func (r *routes) add(links []link, subject, object tuple.Kind, slot int32, way passage) []link {
+func (r *routes) add(s *survey, links []link, subject, object tuple.Kind, slot int32, way passage) []link {
 	i := slices.IndexFunc(links, func(l link) bool { return l.subject == subject && l.object == object })
 	if i < 0 {
 		i = len(links)
 		links = append(links, link{subject: subject, object: object})
 	}
-	l := &links[i]
-	for _, at := range r.same[slot] {
-		at.way = min(at.way, way)
-		l.lands = best(reach(l.lands, at))
-		if at.slot == r.target {
-			l.final = max(l.final, at.way)
-		}
-	}
+	links[i].lands = r.land(s, links[i].lands, slot, way)
 	return links
 }
 
-// keepSources drops the landings from which nothing leads on.
-func (r *routes) keepSources(links []link) {
+// settle makes each landing of links one, notes whether the target is among them,
+// and drops those from which nothing leads on.
+func (r *routes) settle(s *survey, links []link) {
 	for i := range links {
-		links[i].lands = slices.DeleteFunc(links[i].lands, func(at landing) bool { return len(r.bySource[at.slot]) == 0 })
+		l := &links[i]
+		l.lands = s.surest(l.lands)
+		for _, at := range l.lands {
+			if at.slot == r.target {
+				l.final = at.way
+			}
+		}
+		l.lands = slices.DeleteFunc(l.lands, func(at landing) bool { return len(r.bySource[at.slot]) == 0 })
 	}
 }

@@ -37,8 +37,8 @@ type Cut uint8
 const (
 	// Whole nodes leave nothing out.
 	Whole Cut = iota
-	// Truncated nodes lack subjects or children: the limit on subjects was
-	// reached here or before.
+	// Truncated nodes lack subjects or children: the limit on subjects, or on the
+	// tree's nodes, was reached here or before.
 	Truncated
 	// Folded nodes are further away than the engine's depth limit.
 	Folded

@@ -56,15 +56,20 @@ func Parse(text string, tuples ...string) (*World, error) {
 		return nil, err
 	}
 	for _, text := range tuples {
-		t, err := tuple.Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.Add(t); err != nil {
+		if err := w.AddText(text); err != nil {
 			return nil, err
 		}
 	}
 	return w, nil
+}
+
+// AddText is Add for a tuple's text form.
+func (w *World) AddText(text string) error {
+	t, err := tuple.Parse(text)
+	if err != nil {
+		return err
+	}
+	return w.Add(t)
 }
 
 // Add stores a tuple that the schema allows; storing it again changes nothing.
