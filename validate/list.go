@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -88,6 +89,7 @@ func (r *runner) list(ctx context.Context, i int) (List, error) {
 		}
 		l.Differences = append(l.Differences, d)
 	}
+	slices.SortStableFunc(l.Differences, func(a, b Difference) int { return cmp.Compare(a.Pos.Line, b.Pos.Line) })
 	disagreements, err := r.compare(ctx, r.slots[i], id, set)
 	for _, text := range disagreements {
 		l.Differences = append(l.Differences, Difference{Pos: l.Pos, Disagreement: text})

@@ -29,19 +29,25 @@ type Report struct {
 	Coverage *Coverage
 }
 
-// Failed counts the assertions and lists that do not hold.
-func (r *Report) Failed() (n int) {
+// Failures counts the assertions and the lists that do not hold.
+func (r *Report) Failures() (assertions, lists int) {
 	for i := range r.Assertions {
 		if !r.Assertions[i].Holds() {
-			n++
+			assertions++
 		}
 	}
 	for i := range r.Lists {
 		if !r.Lists[i].Holds() {
-			n++
+			lists++
 		}
 	}
-	return n
+	return assertions, lists
+}
+
+// Holds reports whether everything in the fixture does.
+func (r *Report) Holds() bool {
+	assertions, lists := r.Failures()
+	return assertions+lists == 0
 }
 
 // Assertion is an assertion and its answer.

@@ -5,7 +5,7 @@
 //
 //	tupelo serve ──▶ openNode: store + raft + api ──▶ listener
 //	tupelo check, expand, read, write, delete, import, schema read|write ──▶ client ──▶ gRPC
-//	tupelo schema check|fmt, version ──▶ (no server)
+//	tupelo schema check|fmt, validate, version ──▶ (no server)
 //
 // No logic lives here. The only wiring of the product is node.go; the rest
 // turns words into messages and messages into words.
@@ -15,7 +15,7 @@
 //	C1  Results go to standard output, diagnostics to standard error. With
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
-//	C2  Exit status 0 is success or yes, 1 is no (of check, schema check and
+//	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check and
 //	    schema fmt --check), 2 is an error: there is no answer, and 3 is of check
 //	    alone: yes or no, depending on context that was not given. What is not a
 //	    plain yes is never 0.

@@ -49,6 +49,7 @@ depends on context which was not given.`,
 		newDeleteCommand(t),
 		newImportCommand(t),
 		newWatchCommand(t),
+		newValidateCommand(t),
 		newVersionCommand(t),
 	)
 	return root
