@@ -100,16 +100,15 @@ func (n *Node) join() error {
 		return err
 	}
 	_, _, last := n.log.span()
-	fresh := last == 0 && n.start.index == 0 && term == 0
-	if fresh {
-		return n.begin()
-	}
 	c, err := n.start.latestConfiguration(n.log)
 	if err != nil {
 		return err
 	}
 	if err := n.checkOwner(c); err != nil {
 		return err
+	}
+	if last == 0 && n.start.index == 0 && term == 0 {
+		return n.begin()
 	}
 	var voters []hraft.ServerID
 	for _, s := range c.Servers {
@@ -134,9 +133,6 @@ func (n *Node) join() error {
 // begin makes a new log. Without Members it stays empty, and its node waits to
 // be added by a leader.
 func (n *Node) begin() error {
-	if err := n.log.Set([]byte(stableNodeID), []byte(n.options.NodeID)); err != nil {
-		return err
-	}
 	members := n.options.Members
 	if n.options.Transport == nil {
 		members = []Member{{ID: n.options.NodeID, Address: string(n.transport.LocalAddr()), Voter: true}}
@@ -164,7 +160,7 @@ func (n *Node) checkOwner(c hraft.Configuration) error {
 	}
 	switch owner {
 	case n.options.NodeID:
-	case "": // of several, and no name kept: whose it is cannot be told
+	case "": // new, or of several and no name kept: whose it is cannot be told
 	default:
 		return fmt.Errorf("%w: the directory is node %q's, and this is node %q", ErrMembership, owner, n.options.NodeID)
 	}
