@@ -5,6 +5,8 @@
 //	```zed      is a schema without mistakes, in the canonical layout
 //	```go       is a program that compiles
 //	```yaml     is a configuration file
+//	```yaml fixture
+//	            holds, and can fail
 //	```sh       has only flags that the commands have
 //
 // A line of … stands for any lines, and zookies are all alike.
@@ -165,7 +167,7 @@ func newShell(t *testing.T, loaded bool) *shell {
 	}
 	serve(t, s.addr)
 	if loaded {
-		output, err := s.script(t, "tupelo schema write examples/gitclub/schema.zed && tupelo import examples/gitclub/tuples.txt")
+		output, err := s.script(t, "tupelo import examples/gitclub/fixture.yaml")
 		if err != nil {
 			t.Fatalf("loading GitClub: %v\n%s", err, output)
 		}
