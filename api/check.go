@@ -60,7 +60,7 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 		return nil, err
 	}
 	defer v.close()
-	results, err := s.answerBatch(ctx, v.model, v.snapshot, r.Items, s.now().UnixNano())
+	results, err := s.answerBatch(ctx, v.model, v.snapshot, r.Items, s.now().UnixNano(), inItems)
 	if err != nil {
 		return nil, err
 	}
@@ -68,15 +68,19 @@ func (s *Server) BatchCheck(ctx context.Context, r *tupelov1.BatchCheckRequest) 
 	return &tupelov1.BatchCheckResponse{Results: results, Zookie: v.zookie}, nil
 }
 
-// answerBatch answers checks at one instant: they share what they find out.
-func (s *Server) answerBatch(ctx context.Context, m *model, reader rewrite.Reader, items []*tupelov1.BatchCheckItem, nowNanos int64) ([]*tupelov1.BatchCheckResult, error) {
+// inItems says which item of a request an error is about.
+func inItems(i int, err error) error { return within(fmt.Sprintf("items[%d]", i), err) }
+
+// answerBatch answers checks at one instant: they share what they find out. Where
+// says in an error which check it is about.
+func (s *Server) answerBatch(ctx context.Context, m *model, reader rewrite.Reader, items []*tupelov1.BatchCheckItem, nowNanos int64, where func(i int, err error) error) ([]*tupelov1.BatchCheckResult, error) {
 	b := newBatchAnswers(len(items))
 	questions := make([]rewrite.Question, 0, len(items))
 	asked := make([]int, 0, len(items)) // the items that questions are of
 	for i, item := range items {
 		q, err := s.itemQuestion(m, item)
 		if err != nil {
-			b.fail(i, within(fmt.Sprintf("items[%d]", i), err))
+			b.fail(i, where(i, err))
 			continue
 		}
 		q.NowNanos = nowNanos

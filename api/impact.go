@@ -70,7 +70,7 @@ func validateCompareSchema(r *tupelov1.CompareSchemaRequest) (*schema.Schema, er
 	}
 	for i, item := range r.Items {
 		if err := validateQuestion(item.GetObject(), item.GetRelation(), item.GetSubject()); err != nil {
-			return nil, within(fmt.Sprintf("items[%d]", i), err)
+			return nil, inItems(i, err)
 		}
 	}
 	tree, err := schema.Load("", r.Text)
@@ -180,9 +180,10 @@ func (c *comparison) send(ctx context.Context, checks []comparedCheck, send func
 	return nil
 }
 
-// answers answers checks under one of the schemas.
+// answers answers checks under one of the schemas. Each is sent with its answer,
+// so that an error need not say which one it is about.
 func (c *comparison) answers(ctx context.Context, under side, items []*tupelov1.BatchCheckItem) ([]*tupelov1.BatchCheckResult, error) {
-	return c.server.answerBatch(ctx, under.model, under.reader, items, c.nowNanos)
+	return c.server.answerBatch(ctx, under.model, under.reader, items, c.nowNanos, func(_ int, err error) error { return err })
 }
 
 // differ reports whether two answers to one check differ for who asks.

@@ -93,6 +93,9 @@ j1 halt alice: RESULT_UNSPECIFIED ERROR_REASON_UNKNOWN_RELATION > RESULT_UNSPECI
 	if !proto.Equal(got.summary, summary) {
 		t.Errorf("the summary is %v", got.summary)
 	}
+	if message := got.checks[3].Before.Error.GetMessage(); message != `relation: job has no relation or permission "stop"` {
+		t.Errorf("the error reads %q", message)
+	}
 	if got.differences.Zookie != written || got.differences.Stranded[0].Count != 1 {
 		t.Errorf("the differences are %v, written at %s", got.differences, written)
 	}

@@ -4289,7 +4289,8 @@ type CheckComparison struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The check.
 	Item *BatchCheckItem `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
-	// Its answer under the schema that holds.
+	// Its answer under the schema that holds. Fields that an error names are those of
+	// the item.
 	Before *BatchCheckResult `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
 	// Its answer under the other schema.
 	After *BatchCheckResult `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
