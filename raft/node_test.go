@@ -76,7 +76,7 @@ func mustPropose(t testing.TB, n *Node, commands ...string) {
 	t.Helper()
 	for _, c := range commands {
 		if _, err := n.Propose(testContext(t), []byte(c)); err != nil {
-			t.Fatalf("propose %q: %v", c, err)
+			t.Fatalf("propose %.40q: %v", c, err)
 		}
 	}
 }
