@@ -43,11 +43,12 @@ test: ## Run all tests
 test-race: ## Run all tests with the race detector
 	go test -race -timeout 25m ./...
 
-lint: ## Check format, vet, staticcheck, and the example's schema
+lint: ## Check format, vet, staticcheck, and the example's schema and policy
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w is needed on:"; echo "$$files"; exit 1; }
 	go vet ./...
 	go tool -modfile=tools.mod staticcheck ./...
 	go run ./cmd/tupelo schema fmt --check examples/gitclub/schema.zed
+	go run ./cmd/tupelo validate examples/gitclub --min-coverage 100
 
 check: lint test ## What a commit needs
 

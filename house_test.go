@@ -102,7 +102,8 @@ var imports = map[string][]edge{
 
 	"examples/gitclub": {
 		{"api/tupelov1", "a service is a client"},
-		{"store/tuple", "its tuples and assertions are in text form"},
+		{"schema/fixture", "its tuples and assertions are a fixture's"},
+		{"store/tuple", "they are tuples in text form"},
 	},
 	"examples/gitclub/web": {
 		{"api/tupelov1", "a service is a client"},

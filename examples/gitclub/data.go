@@ -5,44 +5,45 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/schema/fixture"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
+
+// fixtureName is the file that has GitClub's tuples and assertions. `tupelo
+// validate` runs it without a server; here it is what a server is loaded with and asked.
+const fixtureName = "fixture.yaml"
 
 var (
 	//go:embed schema.zed
 	schemaText string
-	//go:embed tuples.txt
-	tuplesText string
-	//go:embed assertions.txt
-	assertionsText string
+	//go:embed fixture.yaml
+	fixtureText string
 )
 
 // Schema returns the text of schema.zed.
 func Schema() string { return schemaText }
 
-// Tuples returns the tuples of tuples.txt in the order of the file.
+// Tuples returns the tuples of the fixture in the order of the file.
 func Tuples() ([]tuple.Named, error) {
-	var tuples []tuple.Named
-	for number, line := range lines(tuplesText) {
-		t, err := tuple.Parse(line)
-		if err != nil {
-			return nil, fmt.Errorf("tuples.txt:%d: %w", number, err)
-		}
-		tuples = append(tuples, t)
+	f, err := fixture.Read(fixtureName, fixtureText)
+	if err != nil {
+		return nil, err
+	}
+	tuples := make([]tuple.Named, len(f.Relationships))
+	for i, r := range f.Relationships {
+		tuples[i] = r.Tuple
 	}
 	return tuples, nil
 }
 
-// Assertion is one line of assertions.txt: a question and the answer that the
-// policy gives.
+// Assertion is a question and the answer that the policy gives.
 type Assertion struct {
-	// Line counts the lines of the file from 1.
+	// Line counts the lines of the fixture from 1.
 	Line int
-	// Object and Subject are in text form, such as run:42 and team:core#member.
-	Object, Permission, Subject string
+	// Tuple is what is asked: is its subject in its relation or permission?
+	Tuple tuple.Named
 	// Allowed is the answer.
 	Allowed bool
 }
@@ -53,67 +54,38 @@ func (a Assertion) String() string {
 	if !a.Allowed {
 		verb = "has not"
 	}
-	return fmt.Sprintf("%s %s %s on %s", a.Subject, verb, a.Permission, a.Object)
+	asked := wire(a.Tuple)
+	return fmt.Sprintf("%s %s %s on %s:%s", subjectText(asked.Subject), verb, asked.Relation, asked.Object.Type, asked.Object.Id)
 }
 
-// Question returns what a server is to be asked.
-func (a Assertion) Question() (*tupelov1.BatchCheckItem, error) {
-	object, err := subject(a.Object)
-	if err != nil {
-		return nil, err
+func subjectText(s *tupelov1.Subject) string {
+	if s.Relation != "" {
+		return s.Type + ":" + s.Id + "#" + s.Relation
 	}
-	if object.Relation != "" {
-		return nil, fmt.Errorf("%w: %q is a userset, an object is wanted", tuple.ErrSyntax, a.Object)
-	}
-	who, err := subject(a.Subject)
-	if err != nil {
-		return nil, err
-	}
-	return &tupelov1.BatchCheckItem{
-		Object:   &tupelov1.Object{Type: object.Type, Id: object.Id},
-		Relation: a.Permission,
-		Subject:  who,
-	}, nil
+	return s.Type + ":" + s.Id
 }
 
-func subject(text string) (*tupelov1.Subject, error) {
-	typeName, id, relation, err := tuple.ParseSubject(text)
-	if err != nil {
-		return nil, err
-	}
-	return &tupelov1.Subject{Type: typeName, Id: id, Relation: relation}, nil
+// question returns what a server is to be asked.
+func (a Assertion) question() *tupelov1.BatchCheckItem {
+	asked := wire(a.Tuple)
+	return &tupelov1.BatchCheckItem{Object: asked.Object, Relation: asked.Relation, Subject: asked.Subject}
 }
 
-// Assertions returns the assertions of assertions.txt in the order of the file.
+// Assertions returns the assertions of the fixture in the order of the file.
+// GitClub's policy has no conditions, and so each is yes or no.
 func Assertions() ([]Assertion, error) {
+	f, err := fixture.Read(fixtureName, fixtureText)
+	if err != nil {
+		return nil, err
+	}
 	var assertions []Assertion
-	for number, line := range lines(assertionsText) {
-		fields := strings.Fields(line)
-		if len(fields) != 4 || fields[3] != "yes" && fields[3] != "no" {
-			return nil, fmt.Errorf("assertions.txt:%d: want `object permission subject yes|no`, found %q", number, line)
+	for _, a := range f.Assertions {
+		if a.Outcome == fixture.Conditional || a.Context != "" {
+			return nil, fmt.Errorf("%s:%d: %s is conditional, which is not asked here", fixtureName, a.Pos.Line, a.Text)
 		}
-		assertions = append(assertions, Assertion{
-			Line: number, Object: fields[0], Permission: fields[1], Subject: fields[2], Allowed: fields[3] == "yes",
-		})
+		assertions = append(assertions, Assertion{a.Pos.Line, a.Tuple, a.Outcome == fixture.True})
 	}
 	return assertions, nil
-}
-
-// lines yields the lines that are neither blank nor comments, with their numbers.
-func lines(text string) func(yield func(int, string) bool) {
-	return func(yield func(int, string) bool) {
-		number := 0
-		for line := range strings.Lines(text) {
-			number++
-			line = strings.TrimSpace(line)
-			if line == "" || strings.HasPrefix(line, "//") {
-				continue
-			}
-			if !yield(number, line) {
-				return
-			}
-		}
-	}
 }
 
 // Load writes the schema and the tuples to a server. Doing it again changes nothing.
@@ -156,11 +128,7 @@ func Verify(ctx context.Context, client tupelov1.TupeloClient) (asked int, err e
 	}
 	request := &tupelov1.BatchCheckRequest{Consistency: AtLeastAsFreshAs("")}
 	for _, a := range assertions {
-		item, err := a.Question()
-		if err != nil {
-			return 0, fmt.Errorf("assertions.txt:%d: %w", a.Line, err)
-		}
-		request.Items = append(request.Items, item)
+		request.Items = append(request.Items, a.question())
 	}
 	response, err := client.BatchCheck(ctx, request)
 	if err != nil {
@@ -184,9 +152,9 @@ func (a Assertion) judge(answer *tupelov1.BatchCheckResult) error {
 	}
 	switch {
 	case answer.Error != nil:
-		return fmt.Errorf("assertions.txt:%d: %s: the server says %s", a.Line, a, answer.Error.Message)
+		return fmt.Errorf("%s:%d: %s: the server says %s", fixtureName, a.Line, a, answer.Error.Message)
 	case answer.Result != want:
-		return fmt.Errorf("assertions.txt:%d: %s: the server says %s", a.Line, a, answer.Result)
+		return fmt.Errorf("%s:%d: %s: the server says %s", fixtureName, a.Line, a, answer.Result)
 	}
 	return nil
 }

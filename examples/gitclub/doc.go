@@ -9,7 +9,7 @@
 //
 // web and jobs are programs of their own, as real services would be. They share
 // no database; what they share is here: the policy (schema.zed), the people and
-// things it speaks of (tuples.txt), what must follow (assertions.txt), and the
+// things it speaks of and what must follow (fixture.yaml), and the
 // few lines that any service with an HTTP door and a Tupelo client needs.
 //
 // Invariants, which TestTheRounds and its neighbours hold:

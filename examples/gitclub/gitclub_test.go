@@ -85,8 +85,7 @@ func TestEveryPermissionIsAssertedBothWays(t *testing.T) {
 	}
 	asserted := make(map[answer]bool)
 	for _, a := range assertions {
-		typeName, _, _ := strings.Cut(a.Object, ":")
-		asserted[answer{typeName + " " + a.Permission, a.Allowed}] = true
+		asserted[answer{a.Tuple.ObjectType + " " + a.Tuple.Relation, a.Allowed}] = true
 	}
 	for _, d := range s.Definitions {
 		for p := range d.Permissions() {

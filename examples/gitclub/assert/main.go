@@ -1,5 +1,5 @@
 // Command assert asks a running server every question of GitClub's
-// assertions.txt, and fails if an answer is not the one that stands there.
+// fixture.yaml, and fails if an answer is not the one that stands there.
 package main
 
 import (

@@ -11,7 +11,7 @@ import (
 	"github.com/tupelodb/tupelo/examples/gitclub"
 )
 
-// The people and things of a round. Zoe has no role of any kind in tuples.txt,
+// The people and things of a round. Zoe has no role of any kind in fixture.yaml,
 // so that what she may do in a round follows from the round alone.
 const (
 	admin      = "carol"
