@@ -4,8 +4,8 @@
 // either a call of the gRPC API or, for serve alone, a node.
 //
 //	tupelo serve ──▶ openNode: store + raft + api ──▶ listener
-//	tupelo check, expand, read, write, delete, import, schema read|write ──▶ client ──▶ gRPC
-//	tupelo schema check|fmt, validate, version ──▶ (no server)
+//	tupelo check, expand, read, write, delete, import, schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
+//	tupelo schema check|fmt, schema diff OLD NEW, validate, version ──▶ (no server)
 //
 // No logic lives here. The only wiring of the product is node.go; the rest
 // turns words into messages and messages into words.
@@ -16,7 +16,7 @@
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
 //	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check and
-//	    schema fmt --check), 2 is an error: there is no answer, and 3 is of check
+//	    schema fmt --check) or, of schema diff and impact, that something changes, 2 is an error: there is no answer, and 3 is of check
 //	    alone: yes or no, depending on context that was not given. What is not a
 //	    plain yes is never 0.
 //	C3  A write is acknowledged when its zookie is printed; nothing is printed

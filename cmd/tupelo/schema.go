@@ -12,12 +12,12 @@ import (
 func newSchemaCommand(t *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "Read, write, check and format schemas",
+		Short: "Read, write, check, format and compare schemas",
 		Example: `  tupelo schema write gitclub.zed
   tupelo schema check gitclub.zed`,
 		Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("schema: say what to do: read, write, check or fmt")
+			return usagef("schema: say what to do: read, write, check, fmt, diff or impact")
 		},
 	}
 	cmd.AddCommand(
@@ -25,6 +25,8 @@ func newSchemaCommand(t *terminal) *cobra.Command {
 		newSchemaWriteCommand(t),
 		newSchemaCheckCommand(t),
 		newSchemaFormatCommand(t),
+		newSchemaDiffCommand(t),
+		newSchemaImpactCommand(t),
 	)
 	return cmd
 }

@@ -31,6 +31,7 @@ type serveOptions struct {
 	cache, maxRequest                       byteSize
 	gcWindow, drain, wait                   time.Duration
 	maxDepth, maxSubProblems, maxSteps      int
+	recordChecks                            int
 }
 
 func newServeCommand(t *terminal) *cobra.Command {
@@ -77,12 +78,13 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.maxDepth, "max-depth", 0, "how many objects away an answer may depend on; 0 for the default")
 	flags.IntVar(&o.maxSubProblems, "max-sub-problems", 0, "how many sub-problems one question may have; 0 for the default")
 	flags.IntVar(&o.maxSteps, "max-steps", 0, "how many steps one question may take; 0 for the default")
+	flags.IntVar(&o.recordChecks, "record-checks", 0, "how many checks to keep, of those answered, for schema impact; a random sample, in memory")
 	flags.Var(&o.maxRequest, "max-request-size", "largest request to take")
 	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that a call without a deadline waits for a revision")
 	flags.DurationVar(&o.drain, "drain-limit", 10*time.Second, "how long calls may go on once the server is told to stop")
 	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "metrics-addr",
 		"log-level", "log-format", "otlp-endpoint", "cache", "gc-window", "max-depth", "max-sub-problems",
-		"max-steps", "max-request-size", "wait-limit", "drain-limit")
+		"max-steps", "record-checks", "max-request-size", "wait-limit", "drain-limit")
 }
 
 // validate looks for what can only be a mistake.
@@ -98,11 +100,16 @@ func (o *serveOptions) validate() error {
 		return usagef("serve: --gc-window, --drain-limit and --wait-limit must be above zero")
 	case o.maxDepth < 0 || o.maxSubProblems < 0 || o.maxSteps < 0:
 		return usagef("serve: --max-depth, --max-sub-problems and --max-steps must not be negative")
+	case o.recordChecks < 0 || o.recordChecks > maxRecordChecks:
+		return usagef("serve: --record-checks must not be negative, and at most 1000000")
 	case o.maxRequest == 0 || o.maxRequest > maxRequestBytes:
 		return usagef("serve: --max-request-size must be above zero and at most 1GiB")
 	}
 	return nil
 }
+
+// maxRecordChecks bounds --record-checks: a comparison asks all of them in one call.
+const maxRecordChecks = 1_000_000
 
 // maxRequestBytes bounds --max-request-size: a message's length is an int32.
 const maxRequestBytes = 1 << 30
@@ -159,6 +166,7 @@ func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prome
 			Logger: logger, Registry: registry, TracerProvider: traces.provider(),
 			Limits:    rewrite.Limits{Depth: o.maxDepth, SubProblems: o.maxSubProblems, Steps: o.maxSteps},
 			WaitLimit: o.wait, DrainLimit: o.drain, HistoryWindow: o.gcWindow, MaxRequestBytes: int(o.maxRequest),
+			RecordChecks: o.recordChecks,
 		},
 	}
 	if o.memory {
