@@ -13,7 +13,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run example assertions test test-race lint check bench fuzz proto clean
+.PHONY: FORCE help build run example assertions test test-long test-race lint check bench fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ assertions: bin/gitclub-assert ## Ask the server that `make run` started every a
 
 test: ## Run all tests
 	go test ./...
+
+# Tests that ask random worlds log how many checks and lists they compared with
+# the oracle; `make test` asks a twentieth of what this does.
+test-long: ## Compare millions of checks and lists with the oracle: half an hour
+	go test -v -timeout 90m -run 'Oracle|Allow|Condition|DepthLimit|Sound' ./rewrite ./api -long
 
 test-race: ## Run all tests with the race detector
 	go test -race -timeout 25m ./...
