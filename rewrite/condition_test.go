@@ -10,78 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tupelodb/tupelo/rewrite"
-	"github.com/tupelodb/tupelo/rewrite/rewritetest"
-	"github.com/tupelodb/tupelo/schema/caveat"
 )
-
-// wantAnswers asks questions, written "yes userset@subject".
-func wantAnswers(t *testing.T, w *rewritetest.World, given rewrite.Given, lines ...string) {
-	t.Helper()
-	engine := rewrite.New(w.Program, rewrite.Limits{})
-	for _, line := range lines {
-		want, question, _ := strings.Cut(line, " ")
-		userset, subject, _ := strings.Cut(strings.TrimSpace(question), "@")
-		q := ask(t, w, userset, subject)
-		q.Given = given
-		result, err := engine.Check(context.Background(), w.Tuples, q)
-		if got := answerText(result); err != nil || got != want {
-			t.Errorf("%s@%s is %s, %v; want %s", userset, subject, got, err, want)
-		}
-	}
-}
-
-func TestAUsersetIsAMemberOfItselfWhereNothingIsStored(t *testing.T) {
-	w := parse(t, "definition user {}\ndefinition doc {\n relation viewer: user\n permission view = viewer\n permission nobody = viewer - viewer\n}")
-	wantAnswers(t, w, rewrite.Given{},
-		"yes doc:x#view@doc:x#view", "yes doc:x#view@doc:x#viewer", "no doc:x#viewer@doc:x#view",
-		"yes doc:x#nobody@doc:x#nobody", "no doc:x#view@doc:y#view")
-}
-
-func TestTheWildcardCoversObjectsAndNeverUsersets(t *testing.T) {
-	w := parse(t, "definition team {\n relation member: team\n}\ndefinition doc {\n relation viewer: team:*\n}", "doc:x#viewer@team:*")
-	wantAnswers(t, w, rewrite.Given{}, "yes doc:x#viewer@team:red", "no doc:x#viewer@team:red#member")
-}
-
-func TestAnObjectIsNotItsUsersets(t *testing.T) {
-	w := parse(t, "definition team {\n relation member: team\n}\ndefinition doc {\n relation viewer: team | team#member\n}",
-		"doc:x#viewer@team:red", "doc:y#viewer@team:red#member")
-	wantAnswers(t, w, rewrite.Given{},
-		"yes doc:x#viewer@team:red", "no doc:x#viewer@team:red#member",
-		"no doc:y#viewer@team:red", "yes doc:y#viewer@team:red#member")
-}
-
-func TestAUsersetOfARelationCountsUnderThePermissionsThatIncludeIt(t *testing.T) {
-	w := parse(t, `definition user {}
-definition team {
-	relation member: user
-	permission join = member
-}
-definition doc {
-	relation viewer: team#member
-	relation folder: team
-	permission view = viewer + folder->join
-}`, "doc:x#viewer@team:red#member", "doc:y#folder@team:red")
-	wantAnswers(t, w, rewrite.Given{},
-		"yes doc:x#view@team:red#member", "no doc:x#view@team:red#join",
-		"yes doc:y#view@team:red#member", "yes doc:y#view@team:red#join", "yes doc:x#view@doc:x#viewer")
-}
-
-func TestEveryOneOfNoObjectsIsNo(t *testing.T) {
-	w := parse(t, `definition user {}
-definition note {}
-definition team {
-	relation member: user
-}
-definition doc {
-	relation team: team | note
-	permission sign = team.all(member)
-}`, "doc:y#team@team:red", "team:red#member@user:ann", "doc:z#team@team:red", "doc:z#team@note:n",
-		"doc:w#team@team:red", "doc:w#team@team:blue")
-	wantAnswers(t, w, rewrite.Given{},
-		"no doc:x#sign@user:ann", "yes doc:y#sign@user:ann",
-		"no doc:z#sign@user:ann", // a note has no members
-		"no doc:w#sign@user:ann")
-}
 
 const limitSchema = `use expiration
 caveat limit(max int, amount int) { amount <= max }
@@ -92,34 +21,6 @@ definition account {
 	relation owner: user
 	permission pay = payer + owner
 }`
-
-func TestWhatTheTupleFixesWinsOverTheRequest(t *testing.T) {
-	w := parse(t, limitSchema, `account:a#payer@user:ann[limit:{"max":10}]`, `account:b#payer@user:ann[limit]`)
-	wantAnswers(t, w, rewrite.Given{Context: []byte(`{"max":1000,"amount":50}`)}, "no account:a#pay@user:ann", "yes account:b#pay@user:ann")
-	wantAnswers(t, w, rewrite.Given{Context: []byte(`{"max":1,"amount":5}`)}, "yes account:a#pay@user:ann", "no account:b#pay@user:ann")
-	wantAnswers(t, w, rewrite.Given{}, "conditional:amount account:a#pay@user:ann", "conditional:amount,max account:b#pay@user:ann")
-}
-
-func TestUnknownNamesInTheContextAreIgnored(t *testing.T) {
-	w := parse(t, limitSchema, `account:a#payer@user:ann[limit:{"max":10}]`)
-	wantAnswers(t, w, rewrite.Given{Context: []byte(`{"amount":5,"color":"red"}`)}, "yes account:a#pay@user:ann")
-	wantAnswers(t, w, rewrite.Given{Context: []byte(`{"color":"red"}`)}, "conditional:amount account:a#pay@user:ann")
-}
-
-func TestAWrongTypeInTheContextIsAnErrorThatNamesTheParameter(t *testing.T) {
-	w := parse(t, limitSchema, `account:a#payer@user:ann[limit:{"max":10}]`, `account:b#payer@user:ann[limit:{"max":10}]`, "account:b#owner@user:ann")
-	given := rewrite.Given{Context: []byte(`{"amount":"much"}`)}
-	engine := rewrite.New(w.Program, rewrite.Limits{})
-	q := ask(t, w, "account:a#pay", "user:ann")
-	q.Given = given
-	_, err := engine.Check(context.Background(), w.Tuples, q)
-	var failed *rewrite.CaveatError
-	var wrong *caveat.ContextError
-	if !errors.As(err, &failed) || failed.Caveat != "limit" || !errors.As(err, &wrong) || !strings.Contains(err.Error(), "amount") {
-		t.Errorf("got %v; want an error about amount of limit", err)
-	}
-	wantAnswers(t, w, given, "yes account:b#pay@user:ann") // which does not depend on it
-}
 
 func TestACaveatWithoutAValueIsAnErrorOnlyWhereTheAnswerDependsOnIt(t *testing.T) {
 	w := parse(t, limitSchema, "account:a#payer@user:ann[ratio]", "account:b#payer@user:ann[ratio]", "account:b#owner@user:ann")
@@ -146,39 +47,6 @@ func TestATupleDoesNotCountFromTheInstantOnAtWhichItExpires(t *testing.T) {
 	_, err := rewrite.New(w.Program, rewrite.Limits{}).Check(context.Background(), w.Tuples, ask(t, w, "account:a#pay", "user:ann"))
 	if !errors.Is(err, rewrite.ErrCondition) {
 		t.Errorf("without an instant: got %v; want %v", err, rewrite.ErrCondition)
-	}
-}
-
-// TestSubResultsOfDifferentOperatorsNeverShareAnAnswer asks two permissions that
-// differ in one operator over the same operands, in one batch and both orders.
-func TestSubResultsOfDifferentOperatorsNeverShareAnAnswer(t *testing.T) {
-	w := parse(t, `definition user {}
-definition doc {
-	relation owner: user
-	relation editor: user
-	relation viewer: user
-	permission without = owner - (editor + viewer)
-	permission within = owner & (editor + viewer)
-}`, "doc:x#owner@user:ann", "doc:x#owner@user:bob", "doc:x#editor@user:bob")
-	engine := rewrite.New(w.Program, rewrite.Limits{})
-	want := map[string]string{"without ann": "yes", "within ann": "no", "without bob": "no", "within bob": "yes"}
-	for _, order := range [][]string{{"without ann", "within ann", "without bob", "within bob"}, {"within bob", "without bob", "within ann", "without ann"}} {
-		var questions []rewrite.Question
-		for _, text := range order {
-			permission, user, _ := strings.Cut(text, " ")
-			questions = append(questions, ask(t, w, "doc:x#"+permission, "user:"+user))
-		}
-		answers := make([]rewrite.Answer, len(questions))
-		if err := engine.BatchCheck(context.Background(), w.Tuples, questions, answers); err != nil {
-			t.Fatal(err)
-		}
-		got := make(map[string]string)
-		for i, a := range answers {
-			got[order[i]] = a.Verdict.String()
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
 	}
 }
 
