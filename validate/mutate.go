@@ -100,8 +100,10 @@ func (a *altered) Find(object tuple.Object, relation tuple.RelationID, subject t
 	if err != nil || !ok {
 		return t, ok, err
 	}
-	t, ok = a.traits(tuple.Shape{Type: object.Type, Relation: relation, Subject: subject.Kind()}, t)
-	return t, ok, nil
+	if t, ok = a.traits(tuple.Shape{Type: object.Type, Relation: relation, Subject: subject.Kind()}, t); !ok {
+		return tuple.Traits{}, false, nil
+	}
+	return t, true, nil
 }
 
 // Subjects lists subjects.
