@@ -36,12 +36,17 @@
 //	    behind it is.
 //	A8  Bad input is an error that names the field. A panic is a bug: it is
 //	    answered with INTERNAL, logged with its stack, and counted.
+//	A9  A comparison of schemas writes nothing. What it says of the other schema is
+//	    what Check would say once the tuples that this strands are deleted and it
+//	    is written. The checks that are recorded for it are bounded in number and
+//	    in bytes.
 //
 // Protobuf messages stay in this package. It knows the log by an interface of
 // its own, and neither raft nor Pebble.
 //
 // Read next: proto/tupelo/v1/tupelo.proto, then check.go for a read and
-// write.go for a write from door to door, and watch.go for a stream.
+// write.go for a write from door to door, watch.go for a stream,
+// and impact.go for two schemas at once.
 package api
 
 //go:generate go tool -modfile=../tools.mod buf generate

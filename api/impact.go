@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
@@ -52,6 +53,9 @@ func (s *Server) CompareSchema(r *tupelov1.CompareSchemaRequest, stream grpc.Ser
 		return err
 	}
 	for part := range slices.Chunk(checks, comparedAtOnce) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := c.send(ctx, part, stream.Send); err != nil {
 			return s.expired(f, err)
 		}
@@ -80,10 +84,23 @@ func validateCompareSchema(r *tupelov1.CompareSchemaRequest) (*schema.Schema, er
 	return tree, rehearse(tree, definitionsOf(tree))
 }
 
-// comparedCheck is a check, and how often it is compared.
+// comparedCheck is a check, and how often it is compared. A recorded one is in
+// its message, which takes a fraction of the memory, until its turn comes.
 type comparedCheck struct {
-	item  *tupelov1.BatchCheckItem
-	times int32
+	item    *tupelov1.BatchCheckItem
+	message []byte
+	times   int32
+}
+
+func (c comparedCheck) read() (*tupelov1.BatchCheckItem, error) {
+	if c.item != nil {
+		return c.item, nil
+	}
+	item := &tupelov1.BatchCheckItem{}
+	if err := proto.Unmarshal(c.message, item); err != nil {
+		return nil, fmt.Errorf("reading a recorded check: %w", err)
+	}
+	return item, nil
 }
 
 // comparedChecks returns the checks that a comparison is about, those of the
@@ -91,7 +108,7 @@ type comparedCheck struct {
 func (s *Server) comparedChecks(r *tupelov1.CompareSchemaRequest) ([]comparedCheck, *tupelov1.ComparisonSummary, error) {
 	checks := make([]comparedCheck, len(r.Items))
 	for i, item := range r.Items {
-		checks[i] = comparedCheck{item, 1}
+		checks[i] = comparedCheck{item: item, times: 1}
 	}
 	if !r.Recorded {
 		return checks, &tupelov1.ComparisonSummary{}, nil
@@ -100,10 +117,7 @@ func (s *Server) comparedChecks(r *tupelov1.CompareSchemaRequest) ([]comparedChe
 		return nil, nil, refusal(tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED,
 			"the server records no checks; start it with --record-checks")
 	}
-	kept, err := s.recorder.kept()
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the recorded checks: %w", err)
-	}
+	kept := s.recorder.kept()
 	return slices.Concat(checks, kept.checks), &tupelov1.ComparisonSummary{
 		Recorded: kept.count, RecordedOf: kept.seen, RecordedLeftOut: kept.leftOut,
 	}, nil
@@ -150,7 +164,10 @@ func (s *Server) newComparison(v view, tree *schema.Schema) (*comparison, error)
 func (c *comparison) send(ctx context.Context, checks []comparedCheck, send func(*tupelov1.CompareSchemaResponse) error) error {
 	items := make([]*tupelov1.BatchCheckItem, len(checks))
 	for i, check := range checks {
-		items[i] = check.item
+		var err error
+		if items[i], err = check.read(); err != nil {
+			return err
+		}
 	}
 	before, err := c.answers(ctx, c.before, items)
 	if err != nil {

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -221,6 +223,32 @@ func TestAComparisonFillsPagesWhateverIsLeftOut(t *testing.T) {
 			t.Errorf("limit %d: %s, limit 1: %s", limit, got.String(), want)
 		}
 	}
+}
+
+// A comparison of many checks ends with its caller's deadline, between two of them
+// or within one.
+func TestAComparisonEndsWithItsDeadline(t *testing.T) {
+	w := newWorld(t, gitclub)
+	r := &tupelov1.CompareSchemaRequest{Text: withoutTeams}
+	for i := range maxBatchItems {
+		r.Items = append(r.Items, checkItem(t, "repository:r"+strconv.Itoa(i)+"#push@user:u"+strconv.Itoa(i)))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stream := &endingComparison{comparisonOf: comparisonOf{ctx: ctx}, end: cancel}
+	if err := w.server.CompareSchema(r, stream); !errors.Is(err, context.Canceled) || stream.summary != nil {
+		t.Errorf("%v, %v", err, stream.summary)
+	}
+}
+
+// endingComparison ends the call with its first message.
+type endingComparison struct {
+	comparisonOf
+	end func()
+}
+
+func (e *endingComparison) Send(r *tupelov1.CompareSchemaResponse) error {
+	e.end()
+	return e.comparisonOf.Send(r)
 }
 
 // brokenComparison takes nothing.

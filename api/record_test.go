@@ -26,13 +26,17 @@ func checkNumber(i int) *tupelov1.CheckRequest {
 	}
 }
 
-func recordedBy(t testing.TB, r *recorder) keptChecks {
+// itemsOf reads what a recorder has.
+func itemsOf(t testing.TB, kept keptChecks) (items []*tupelov1.BatchCheckItem) {
 	t.Helper()
-	got, err := r.kept()
-	if err != nil {
-		t.Fatal(err)
+	for _, check := range kept.checks {
+		item, err := check.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		items = append(items, item)
 	}
-	return got
+	return items
 }
 
 // Each tenth of what was asked must have about a tenth of the sample: neither
@@ -45,13 +49,12 @@ func TestEachCheckIsRecordedWithTheSameProbability(t *testing.T) {
 		for i := range asked {
 			r.check(checkNumber(i))
 		}
-		got := recordedBy(t, r)
+		got := r.kept()
 		if len(got.checks) != kept || got.seen != asked || got.leftOut != 0 {
 			t.Fatalf("%d are recorded of %d, %d left out", len(got.checks), got.seen, got.leftOut)
 		}
 		different := make(map[string]bool)
-		for _, check := range got.checks {
-			item := check.item
+		for _, item := range itemsOf(t, got) {
 			different[item.Object.Id] = true
 			i, err := strconv.Atoi(item.Object.Id)
 			if err != nil {
@@ -80,9 +83,9 @@ func TestWhatIsRecordedIsBoundedInBytes(t *testing.T) {
 		r.check(c)
 	}
 	bytes := 0
-	got := recordedBy(t, r)
+	got := r.kept()
 	for _, check := range got.checks {
-		bytes += proto.Size(check.item)
+		bytes += len(check.message)
 	}
 	if bytes > limit || bytes < limit/3 {
 		t.Errorf("%d bytes are recorded, %d allowed", bytes, limit)
@@ -97,7 +100,7 @@ func TestACheckWithoutAnyRoomIsLeftOut(t *testing.T) {
 	for i := range 3 {
 		r.check(checkNumber(i))
 	}
-	if got := recordedBy(t, r); len(got.checks) != 0 || got.seen != 3 || got.leftOut == 0 {
+	if got := r.kept(); len(got.checks) != 0 || got.seen != 3 || got.leftOut == 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -110,15 +113,13 @@ func TestManyMayBeRecordedAtOnce(t *testing.T) {
 			for i := range 2000 {
 				r.check(checkNumber(g*2000 + i))
 				if i%500 == 0 {
-					if _, err := r.kept(); err != nil {
-						t.Error(err)
-					}
+					r.kept()
 				}
 			}
 		})
 	}
 	asking.Wait()
-	if got := recordedBy(t, r); len(got.checks) != 100 || got.seen != 16_000 {
+	if got := r.kept(); len(got.checks) != 100 || got.seen != 16_000 {
 		t.Errorf("%d are recorded of %d", len(got.checks), got.seen)
 	}
 }
@@ -140,8 +141,7 @@ func TestChecksThatWereAnsweredAreRecordedWithTheirContexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, check := range recordedBy(t, w.server.recorder).checks {
-		item := check.item
+	for _, item := range itemsOf(t, w.server.recorder.kept()) {
 		text := item.Relation + " " + item.Subject.Id
 		if item.Context != nil {
 			text += " " + contextText(item.Context)
@@ -176,6 +176,18 @@ func TestACheckThatWasRecordedOftenIsComparedOnce(t *testing.T) {
 	summary := &tupelov1.ComparisonSummary{Checks: 5, Changed: 4, Gained: 4, Recorded: 5, RecordedOf: 5}
 	if !proto.Equal(got.summary, summary) || len(got.checks) != 1 || got.checks[0].Times != 4 {
 		t.Errorf("%v %v", got.summary, got.checks)
+	}
+}
+
+func TestARecordedCheckThatCannotBeReadFailsTheComparison(t *testing.T) {
+	w := newWorld(t, gitclub)
+	w.server.recorder = newTestRecorder(10, 1<<20, 1)
+	w.check(t, nil, alicePushes)
+	w.server.recorder.sample[0] = []byte{0xff}
+	stream := &comparisonOf{ctx: t.Context()}
+	err := w.server.CompareSchema(&tupelov1.CompareSchemaRequest{Text: gitclub, Recorded: true}, stream)
+	if err == nil || stream.summary != nil {
+		t.Errorf("%v, %v", err, stream.summary)
 	}
 }
 
