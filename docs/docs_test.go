@@ -165,7 +165,7 @@ func newShell(t *testing.T, loaded bool) *shell {
 			t.Fatal(err)
 		}
 	}
-	serve(t, s.addr)
+	serve(t, s.addr, "--record-checks", "1000")
 	if loaded {
 		output, err := s.script(t, "tupelo import examples/gitclub/fixture.yaml")
 		if err != nil {
