@@ -61,6 +61,9 @@ is conditional, and 0 if all are yes.`,
 		if batch != "" && explain {
 			return usagef("check: --explain contradicts --batch")
 		}
+		if batch == "-" && given.text == "@-" {
+			return usagef("check: --batch and --context cannot both read standard input")
+		}
 		values, err := given.message(t)
 		if err != nil {
 			return err

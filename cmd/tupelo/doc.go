@@ -4,7 +4,8 @@
 // either a call of the gRPC API or, for serve alone, a node.
 //
 //	tupelo serve ──▶ openNode: store + raft + api ──▶ listener
-//	tupelo check, expand, read, write, delete, import, schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
+//	tupelo check, expand, list, read, write, delete, import, watch,
+//	       schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
 //	tupelo schema check|fmt, schema diff OLD NEW, validate, version ──▶ (no server)
 //
 // No logic lives here. The only wiring of the product is node.go; the rest
@@ -15,15 +16,17 @@
 //	C1  Results go to standard output, diagnostics to standard error. With
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
-//	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check and
-//	    schema fmt --check) or, of schema diff and impact, that something changes, 2 is an error: there is no answer, and 3 is of check
-//	    alone: yes or no, depending on context that was not given. What is not a
-//	    plain yes is never 0.
+//	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check
+//	    and schema fmt --check) or, of schema diff and impact, that something
+//	    changes, 2 is an error: there is no answer, and 3 is of check alone: yes
+//	    or no, depending on context that was not given. What is not a plain yes is
+//	    never 0, and no line of a list that is not one looks like one.
 //	C3  A write is acknowledged when its zookie is printed; nothing is printed
 //	    before the server has acknowledged it.
 //	C4  A setting comes from its flag, else from its TUPELO_ variable, else from
 //	    the file that --config names. What only one call asks for is an argument,
 //	    and never comes from the environment: no variable turns a write into a delete.
+//	C5  A tuple is printed as write and import read it, with all that it carries.
 //
 // Read next: root.go, then node.go.
 package main

@@ -109,7 +109,7 @@ func (i *importer) fixture(ctx context.Context, path string) error {
 		return err
 	}
 	if len(f.Assertions)+len(f.Expected) > 0 {
-		i.terminal.notef("%s: its assertions and validation are not looked at", name)
+		i.terminal.notef("%s: its assertions and expected lists are for validate", name)
 	}
 	if _, err := i.client.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: text}); err != nil {
 		return situated{place, err}
