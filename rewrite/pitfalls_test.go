@@ -85,7 +85,7 @@ func TestAUsersetIsAMemberOfItselfWhereNothingIsStored(t *testing.T) {
 }
 
 func TestTheWildcardCoversObjectsAndNeverUsersets(t *testing.T) {
-	w := parse(t, "definition team {\n relation member: team\n}\ndefinition doc {\n relation viewer: team:*\n}", "doc:x#viewer@team:*")
+	w := parse(t, "definition team {\n relation member: team\n}\ndefinition doc {\n relation viewer: team:* | team#member\n}", "doc:x#viewer@team:*", "doc:x#viewer@team:blue#member")
 	wantAnswers(t, w, rewrite.Given{}, "yes doc:x#viewer@team:red", "no doc:x#viewer@team:red#member")
 }
 
