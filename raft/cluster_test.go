@@ -400,3 +400,63 @@ func TestANodeWithoutMembersWaitsToBeAdded(t *testing.T) {
 		c.close()
 	})
 }
+
+func TestASnapshotReplacesALogThatWentFurtherAndWasOverruled(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		old := c.leader()
+		mustPropose(t, old.Node, "common")
+		c.wantSame("common")
+		c.part(old.options.NodeID)
+		for i := range 100 {
+			proposeLater(t.Context(), old.Node, fmt.Sprint("overruled ", i))
+		}
+		var rest []string
+		for _, n := range c.others(old) {
+			rest = append(rest, n.options.NodeID)
+		}
+		n := c.leader(rest...)
+		time.Sleep(2 * time.Minute)
+		for i := range 10 {
+			mustPropose(t, n.Node, fmt.Sprint(i))
+			must(t, n.Snapshot(t.Context()))
+		}
+		if mine, theirs := old.Status().LastIndex, n.Status().LastIndex; mine <= theirs {
+			t.Errorf("the overruled log ends at %d, that of the leader at %d", mine, theirs)
+		}
+		c.part()
+		c.wantSame("common", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+		mustPropose(t, n.Node, "after")
+		c.wantSame("common", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "after")
+		if s := old.Status(); s.LastIndex != n.Status().LastIndex || s.FirstIndex <= 5 {
+			t.Errorf("%+v", s)
+		}
+		c.close()
+	})
+}
+
+// The budget is two seconds from the death of the leader to the first command
+// that is acknowledged after it. Time is virtual here: this is
+// what the timeouts make of it, on a machine that is never busy.
+func TestAnotherLeaderServesWithinTwoSeconds(t *testing.T) {
+	var took []time.Duration
+	for range 40 {
+		inBubble(t, func(t *testing.T) {
+			c := newCluster(t, 3)
+			n := c.leader()
+			mustPropose(t, n.Node, "x")
+			c.wantSame()
+			c.crash(n.options.NodeID)
+			begun := time.Now()
+			mustPropose(t, c.leader().Node, "y")
+			took = append(took, time.Since(begun))
+			c.close()
+		})
+	}
+	slices.Sort(took)
+	most := took[len(took)-1]
+	t.Logf("median %v, most %v of %d", took[len(took)/2], most, len(took))
+	if most > 2*time.Second {
+		t.Errorf("%v", took)
+	}
+}

@@ -61,9 +61,11 @@
 // [Node.AddVoter]. Only the leader takes commands; any node can be asked for a
 // read index, and asks the leader through [Peers].
 //
+// [Transport] carries raft's messages over connections that others make.
+//
 // What this package is not: it forwards no commands, and does not know how its
-// questions reach another node. Who removes dead members, and when, is decided
-// outside.
+// questions reach another node, nor how connections are secured. Who removes
+// dead members, and when, is decided outside.
 //
 // Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go,
 // readindex.go (R9), transfer.go (R10), progress.go (R11).

@@ -22,7 +22,9 @@ type fsm struct {
 	ctx     context.Context // ends when the node stops; cancels a checkpoint
 	fail    func(error)
 	applied func() // called after each batch
-	broken  error  // set once; nothing is applied after it (R7)
+
+	overtaken func(index, term uint64) // called with a snapshot that came from elsewhere
+	broken    error                    // set once; nothing is applied after it (R7)
 
 	indexes  []uint64 // scratch, by batch
 	commands [][]byte
@@ -132,6 +134,7 @@ func (f *fsm) Restore(source io.ReadCloser) error {
 		f.fail(err)
 		return err
 	}
+	f.overtaken(r.meta.index, r.meta.term)
 	f.watermark.advance(max(r.meta.index, f.machine.Applied()))
 	return nil
 }

@@ -45,6 +45,7 @@ type logStore struct {
 		sync.Mutex
 		previous, previousTerm uint64 // term 0: not known
 		last                   uint64
+		received, receivedTerm uint64 // see overtaken; 0: none
 	}
 
 	written  atomic.Int64 // bytes of entries: those it was opened with, and all since
@@ -136,8 +137,40 @@ func (s *logStore) holds(index uint64) bool {
 	return previous < index && index <= last
 }
 
+// overtaken says that a received snapshot is about to replace the log.
+//
+// hashicorp/raft goes on to believe in the log's old end. If that is beyond the
+// snapshot, in entries that were overruled, raft finds neither the entry the
+// snapshot ends with nor those it expects after it, refuses everything, and is
+// sent the same snapshot again without end. So while the log is empty GetLog
+// answers for them: with the snapshot's term, and with no term at all, which is
+// what makes raft take the leader's entries in their place.
+func (s *logStore) overtaken(index, term uint64) {
+	s.bounds.Lock()
+	defer s.bounds.Unlock()
+	s.bounds.received, s.bounds.receivedTerm = index, term
+}
+
+// stands returns what stands in for an entry after overtaken.
+func (s *logStore) stands(index uint64, l *hraft.Log) bool {
+	b := &s.bounds
+	b.Lock()
+	defer b.Unlock()
+	if b.received == 0 || b.last != b.previous || index < b.received {
+		return false
+	}
+	*l = hraft.Log{Index: index, Type: hraft.LogNoop}
+	if index == b.received {
+		l.Term = b.receivedTerm
+	}
+	return true
+}
+
 // GetLog reads one entry, or returns raft's ErrLogNotFound.
 func (s *logStore) GetLog(index uint64, l *hraft.Log) error {
+	if s.stands(index, l) {
+		return nil
+	}
 	err := s.entry(index, l)
 	if err != nil && err != hraft.ErrLogNotFound {
 		s.die(err)
@@ -212,6 +245,7 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 		s.bounds.previous, s.bounds.previousTerm = first-1, 0
 	}
 	s.bounds.last = logs[len(logs)-1].Index
+	s.bounds.received = 0
 	return nil
 }
 

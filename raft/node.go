@@ -123,6 +123,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.fsm = &fsm{
 		machine: n.options.StateMachine, watermark: n.watermark, proposals: n.proposals,
 		faults: n.options.faults, ctx: n.life, fail: n.fail, applied: n.pokeSnapshots,
+		overtaken: n.log.overtaken,
 	}
 	if err := n.startRaft(); err != nil {
 		return err

@@ -189,7 +189,7 @@ func (n *Node) catchUp(ctx context.Context, id string) error {
 // and one is in touch. That it fails is no reason not to close.
 func (n *Node) yield(ctx context.Context) {
 	role := n.leadership.load()
-	if n.raft == nil || role.refusal != nil || role.ready == 0 || !n.leads(role.ready) {
+	if n.raft == nil || ctx.Err() != nil || role.refusal != nil || role.ready == 0 || !n.leads(role.ready) {
 		return
 	}
 	if _, ok := n.successor(role.ready); !ok {

@@ -113,7 +113,7 @@ func TestLeadershipGoesToNobodyWhoCannotTakeIt(t *testing.T) {
 		load := c.load(1)
 		begun := time.Now()
 		err := n.Transfer(t.Context(), away)
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 10*time.Second {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 10*n.options.ElectionTimeout {
 			t.Errorf("to one that is away: %v after %v", err, time.Since(begun))
 		}
 		load.end()

@@ -74,7 +74,7 @@ func TestAGroupOverTheNetwork(t *testing.T) {
 	open := func(transport *Transport, id string, members []Member) *Node {
 		n, l := openNode(t, vfs.NewMem(), func(o *Options, _ *ledger) {
 			o.NodeID, o.Transport, o.Peers, o.Members = id, transport, peers, members
-			o.LeaderLease = time.Second // the machine may be busy
+			o.HeartbeatTimeout, o.LeaderLease = time.Second, time.Second // the machine may be busy
 		})
 		peers.mu.Lock()
 		peers.nodes[id], ledgers[id] = n, l
@@ -194,7 +194,9 @@ func TestASnapshotThatStopsComingIsGivenUp(t *testing.T) {
 		Configuration: hraft.EncodeConfiguration(membership("n1")), ConfigurationIndex: 1,
 	}
 	done := make(chan error, 1)
-	go func() { done <- here.InstallSnapshot("n2", there.LocalAddr(), request, &hraft.InstallSnapshotResponse{}, s) }()
+	go func() {
+		done <- here.InstallSnapshot("n2", there.LocalAddr(), request, &hraft.InstallSnapshotResponse{}, s)
+	}()
 	eventually(t, "the snapshot begins to come", func() bool { return n.Term() == 7 })
 	// The node takes entries again, which it does not while a snapshot comes in.
 	entries := &hraft.AppendEntriesRequest{RPCHeader: header, Term: 7, LeaderCommitIndex: 2, Entries: []*hraft.Log{
@@ -227,8 +229,11 @@ type deadlines struct {
 	write, all time.Time
 }
 
-func (d *deadlines) SetDeadline(t time.Time) error      { d.all = t; return nil }
-func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return d.Conn.SetWriteDeadline(t) }
+func (d *deadlines) SetDeadline(t time.Time) error { d.all = t; return nil }
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.write = t
+	return d.Conn.SetWriteDeadline(t)
+}
 
 func (n *nobodyReads) Dial(ServerAddress, time.Duration) (net.Conn, error) {
 	here, _ := net.Pipe()
