@@ -58,11 +58,8 @@ is conditional, and 0 if all are yes.`,
 		if err != nil {
 			return err
 		}
-		if batch != "" && explain {
-			return usagef("check: --explain contradicts --batch")
-		}
-		if batch == "-" && given.text == "@-" {
-			return usagef("check: --batch and --context cannot both read standard input")
+		if err := contradiction(batch, given.text, explain); err != nil {
+			return err
 		}
 		values, err := given.message(t)
 		if err != nil {
@@ -81,6 +78,17 @@ is conditional, and 0 if all are yes.`,
 			Context: values, WithExplanation: explain,
 		})
 	})
+}
+
+// contradiction finds flags of a check that do not go together.
+func contradiction(batch, given string, explain bool) error {
+	switch {
+	case batch != "" && explain:
+		return usagef("check: --explain contradicts --batch")
+	case batch == "-" && given == "@-":
+		return usagef("check: --batch and --context cannot both read standard input")
+	}
+	return nil
 }
 
 // explainHelp is the legend of an explanation.
