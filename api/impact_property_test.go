@@ -58,7 +58,7 @@ func TestAComparisonSaysWhatCheckSaysOnceTheSchemaIsWritten(t *testing.T) {
 		rng := rand.New(rand.NewPCG(*worldSeed, n))
 		compareWorld(t, rng, seen)
 		if t.Failed() {
-			t.Logf("the %d-th world of -api.seed=%d", n, *worldSeed)
+			t.Logf("the %d-th world of -seed=%d", n, *worldSeed)
 		}
 	}
 	for _, what := range []string{"changed", "gained", "lost", "failed", "stranded", "conditional", "error on one side"} {
