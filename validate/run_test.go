@@ -262,3 +262,34 @@ func TestTooLongAListIsNotCompared(t *testing.T) {
 		t.Errorf("%v %v", l.Err, l.Differences)
 	}
 }
+
+func TestExceptionsOfWildcardsGoWhereTheRewriteTakesThem(t *testing.T) {
+	report := run(t, `
+schema: |-
+  definition user {}
+
+  definition document {
+    relation reader: user | user:*
+    relation writer: user
+    relation banned: user | user:*
+    relation spared: user
+    permission readmitted = (reader - banned) + writer
+    permission spare = reader - (banned - spared)
+  }
+relationships: |-
+  document:one#reader@user:*
+  document:one#banned@user:cid
+  document:one#banned@user:dan
+  document:one#writer@user:cid
+  document:two#reader@user:*
+  document:two#banned@user:*
+  document:two#spared@user:ann
+validation:
+  document:one#readmitted:
+    - "[user:* - {user:dan}] is <document:one#reader>"
+    - "[user:cid] is <document:one#writer>"
+  document:two#spare:
+    - "[user:ann] is <document:two#spared>"
+`, Options{Now: noon})
+	expect(t, report, "holds document:one#readmitted", "holds document:two#spare")
+}
