@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -90,4 +91,52 @@ func durable(s *Store) (revision uint64, err error) {
 		return false, err
 	})
 	return revision, err
+}
+
+// TestABatchCommitsWholeCommandsOnly looks at what is committed after each
+// command of a batch, when some have had the batch flushed: it is what a flush
+// of Pebble's may make durable at that moment, so it is the state of a revision.
+func TestABatchCommitsWholeCommandsOnly(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testBatchCommits(t, seed) })
+	}
+}
+
+func testBatchCommits(t *testing.T, seed uint64) {
+	h, r := startRandom(t, seed)
+	sums := make(map[uint64][sha256.Size]byte)
+	note := func() {
+		revision, sum, err := h.store.Checksum()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[revision] = sum
+	}
+	note()
+	for range 250 {
+		c := r.command()
+		h.apply(c)
+		r.model.apply(c)
+		note()
+	}
+	other := openTest(t, vfs.NewMem())
+	_, sums[0], _ = other.Checksum()
+	for from := 0; from < len(h.log); {
+		to := min(from+1+r.rng.IntN(10), len(h.log))
+		b := newBatch(other)
+		for i := from; i < to; i++ {
+			if _, err := b.apply(h.indexes[i], h.log[i]); err != nil {
+				t.Fatal(err)
+			}
+			revision, sum, err := other.Checksum()
+			if err != nil || sum != sums[revision] {
+				t.Fatalf("within revision %d, %x: what is committed is not revision %d (%v)", h.indexes[i], h.log[i], revision, err)
+			}
+		}
+		if err := b.commit(); err != nil {
+			t.Fatal(err)
+		}
+		b.close()
+		from = to
+	}
 }

@@ -297,10 +297,10 @@ func (r *randomHistory) command() Command {
 func (r *randomHistory) fresh() Command {
 	applied := len(r.model.revisions) - 1
 	switch n := r.rng.IntN(20); {
-	case n == 0 && r.rng.IntN(3) == 0:
+	case r.model.format == 1 && n == 19, n == 0 && r.rng.IntN(6) == 0:
 		return Upgrade{Format: uint64(1 + r.rng.IntN(2))}
 	case n == 0:
-		return AdvanceHorizon{UnixMillis: r.clock(), Revision: uint64(r.rng.IntN(applied + 2))}
+		return AdvanceHorizon{UnixMillis: r.clock() + int64(50*r.rng.IntN(2)), Revision: uint64(r.rng.IntN(applied + 2))}
 	case n == 1:
 		return r.schema()
 	case n == 2:
