@@ -56,8 +56,8 @@ func TestAConnectionThatDoesNotSayWhatItIsIsClosed(t *testing.T) {
 	isOver(t, "a silent connection", dialRaw(t, plain))
 	isOver(t, "one that does not shake hands", dialRaw(t, secure))
 	isOver(t, "one that is silent after it", dialTLS(t, secure, a.local(t)))
-	log.waitFor(t, "was refused", "reading what it carries")
-	log.waitFor(t, "was refused", "making sure that it is a member's")
+	log.waitFor(t, "level=WARN", "was refused", "reading what it carries")
+	log.waitFor(t, "level=WARN", "was refused", "making sure that it is a member's")
 }
 
 func TestAConnectionThatCarriesSomethingElseIsRefused(t *testing.T) {
@@ -68,7 +68,7 @@ func TestAConnectionThatCarriesSomethingElseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	isOver(t, "a browser's", conn)
-	log.waitFor(t, "was refused", "GET / HT")
+	log.waitFor(t, "level=WARN", "was refused", "GET / HT")
 }
 
 // P4
@@ -77,7 +77,7 @@ func TestThereAreNoMoreConnectionsThanTheLimits(t *testing.T) {
 	p := listen(t, Options{MaxGreeting: 2, MaxConnections: 3, GreetingLimit: patience, Logger: log.logger()})
 	silent := []net.Conn{dialRaw(t, p), dialRaw(t, p)}
 	isOver(t, "a third that says nothing", dialRaw(t, p))
-	log.waitFor(t, "was refused", "2 connections have not said yet")
+	log.waitFor(t, "level=WARN", "was refused", "2 connections have not said yet")
 	for _, conn := range silent {
 		_ = conn.Close()
 	}
@@ -105,7 +105,7 @@ func TestThereAreNoMoreConnectionsThanTheLimits(t *testing.T) {
 		t.Error("a fourth was opened")
 		_ = conn.Close()
 	}
-	log.waitFor(t, "was refused", "3 connections are open")
+	log.waitFor(t, "level=WARN", "was refused", "3 connections are open")
 }
 
 func TestTheSameRefusalIsToldOnceInAWhile(t *testing.T) {

@@ -61,7 +61,7 @@ func TestOnlyMembersGetIn(t *testing.T) {
 		if err := dial(listen(t, Options{Certificates: open(t, c.files)}), server.Address()); err == nil {
 			t.Errorf("%s was let in", name)
 		}
-		log.waitFor(t, "was refused", c.told)
+		log.waitFor(t, "level=WARN", "was refused", c.told)
 	}
 
 	_, roots := a.local(t).Newest()
@@ -70,12 +70,12 @@ func TestOnlyMembersGetIn(t *testing.T) {
 	if _, err := bare.Read(make([]byte, 1)); err == nil {
 		t.Error("no certificate was let in")
 	}
-	log.waitFor(t, "was refused", "client didn't provide a certificate")
+	log.waitFor(t, "level=WARN", "was refused", "client didn't provide a certificate")
 
 	if err := dial(listen(t, Options{}), server.Address()); err == nil {
 		t.Error("a connection without TLS was let in")
 	}
-	log.waitFor(t, "was refused", "does not look like a TLS handshake")
+	log.waitFor(t, "level=WARN", "was refused", "does not look like a TLS handshake")
 }
 
 // P1
