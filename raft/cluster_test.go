@@ -25,7 +25,7 @@ type cluster struct {
 	disks map[string]*vfs.MemFS
 	side  map[string]int // nodes reach those on their own side only
 
-	holdTerm func(from, to string) // called before a question for a term is passed on
+	holdTerm func(from, to string) // called before a question for a term is passed on; see hold
 }
 
 type clusterNode struct {
@@ -79,6 +79,13 @@ func (c *cluster) open(id string) *clusterNode {
 	c.mu.Unlock()
 	c.connect()
 	return c.nodes[id]
+}
+
+// hold has f called before each question for a term.
+func (c *cluster) hold(f func(from, to string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holdTerm = f
 }
 
 // connect makes the transports reach whom they should.
@@ -228,8 +235,11 @@ func (p clusterPeers) reach(to string) (*clusterNode, error) {
 }
 
 func (p clusterPeers) Term(_ context.Context, m Member) (uint64, error) {
-	if p.c.holdTerm != nil {
-		p.c.holdTerm(p.from, m.ID)
+	p.c.mu.Lock()
+	hold := p.c.holdTerm
+	p.c.mu.Unlock()
+	if hold != nil {
+		hold(p.from, m.ID)
 	}
 	n, err := p.reach(m.ID)
 	if err != nil {

@@ -126,7 +126,7 @@ func joinsLate(t *testing.T, f faults) (missed bool) {
 		c := newCluster(t, 3, func(o *Options, _ *ledger) { o.faults = f })
 		n := c.leader()
 		release := make(chan struct{})
-		c.holdTerm = func(string, string) { <-release }
+		c.hold(func(string, string) { <-release })
 		read := func(into *uint64) func() {
 			return func() { *into, _ = n.ReadIndex(testContext(t)) }
 		}
@@ -167,7 +167,7 @@ func TestReadsThatArriveTogetherShareTheMessages(t *testing.T) {
 			synctest.Wait()
 			var questions atomic.Int64
 			release := make(chan struct{})
-			c.holdTerm = func(string, string) { questions.Add(1); <-release }
+			c.hold(func(string, string) { questions.Add(1); <-release })
 			var reads sync.WaitGroup
 			for range 100 {
 				reads.Go(func() { mustServe(t, asked.Node) })
@@ -180,7 +180,7 @@ func TestReadsThatArriveTogetherShareTheMessages(t *testing.T) {
 			if got := questions.Load(); got > 4 {
 				t.Errorf("%d questions", got)
 			}
-			c.holdTerm = nil
+			c.hold(nil)
 		}
 		c.close()
 	})
@@ -191,11 +191,11 @@ func TestOneSlowVoterHoldsUpNoRead(t *testing.T) {
 		c := newCluster(t, 3)
 		n := c.leader()
 		slow := c.others(n)[0].options.NodeID
-		c.holdTerm = func(_, to string) {
+		c.hold(func(_, to string) {
 			if to == slow {
 				time.Sleep(time.Minute)
 			}
-		}
+		})
 		begun := time.Now()
 		for range 10 {
 			mustServe(t, n.Node)
