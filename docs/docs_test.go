@@ -549,18 +549,45 @@ func TestTheListOfMetricsIsWhole(t *testing.T) {
 	}
 }
 
-var link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)|(?m:^\[[^\]]+\]: (\S+)$)`)
+var link = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)]*))?\)|(?m:^\[[^\]]+\]: (\S+)$)`)
 
 func TestLinksLeadSomewhere(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, m := range link.FindAllStringSubmatch(p.text, -1) {
-			target := m[1] + m[2]
+			target, anchor := m[1]+m[3], m[2]
 			if strings.Contains(target, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(p.name), target)); err != nil {
+			file := filepath.Join(filepath.Dir(p.name), target)
+			if target == "" {
+				file = p.name
+			}
+			if _, err := os.Stat(file); err != nil {
 				t.Errorf("%s: the link to %s leads nowhere", p.name, target)
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(t, file), anchor) {
+				t.Errorf("%s: the link to %s#%s leads to no heading", p.name, target, anchor)
 			}
 		}
 	}
+}
+
+var (
+	heading   = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	notInSlug = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors returns the names that the headings of a page have in links.
+func anchors(t *testing.T, file string) (names []string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range heading.FindAllStringSubmatch(string(text), -1) {
+		name := notInSlug.ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
