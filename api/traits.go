@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -37,7 +36,7 @@ func validateTraits(t *tupelov1.Tuple) error {
 		return nil
 	}
 	at := t.ExpiresAt.AsTime()
-	if !t.ExpiresAt.IsValid() || !at.After(time.Unix(0, 0)) || !at.Before(time.Unix(0, math.MaxInt64)) {
+	if !t.ExpiresAt.IsValid() || !tuple.Expirable(at) {
 		return fault(tupelov1.ErrorReason_ERROR_REASON_OUT_OF_BOUNDS, "expires_at", "an instant after 1970 and before 2262 is needed")
 	}
 	return nil

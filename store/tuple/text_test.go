@@ -54,6 +54,8 @@ func TestBadTextsAreTypedErrors(t *testing.T) {
 		"r:x#reader@user:a[caveat:1]":                           ErrSyntax,
 		"r:x#reader@user:a[a][b]":                               ErrSyntax,
 		"r:x#reader@user:a[expiration:x]":                       ErrSyntax,
+		"r:x#reader@user:a[expiration:1970-01-01T00:00:00Z]":    ErrSyntax,
+		"r:x#reader@user:a[expiration:2700-01-01T00:00:00Z]":    ErrSyntax, // wraps to 2115 in nanoseconds
 		"r:x#reader@user:a[expiration:2030-01-01T00:00:00Z][c]": ErrSyntax,
 		"r:x#reader@user:a[c]x":                                 ErrSyntax,
 		"r:" + strings.Repeat("x", 1025) + "#reader@user:a":     ErrObjectID,

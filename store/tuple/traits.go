@@ -3,6 +3,7 @@ package tuple
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -29,6 +30,12 @@ func (t Traits) None() bool { return t.Caveat == 0 && t.ExpiresNanos == 0 }
 // Equal reports whether two traits say the same.
 func (t Traits) Equal(o Traits) bool {
 	return t.Caveat == o.Caveat && t.ExpiresNanos == o.ExpiresNanos && bytes.Equal(t.Context, o.Context)
+}
+
+// Expirable reports whether an instant can be an expiration: nanoseconds since
+// 1970 in 63 bits end in April 2262, and time.Time wraps silently beyond.
+func Expirable(at time.Time) bool {
+	return at.After(time.Unix(0, 0)) && at.Before(time.Unix(0, math.MaxInt64))
 }
 
 // expirationKey stands where a caveat's name would in a tuple's text form.
@@ -62,8 +69,8 @@ func (t *Named) parseTraits(text string) error {
 		switch {
 		case name == expirationKey && hasValue:
 			at, err := time.Parse(time.RFC3339Nano, value)
-			if err != nil || at.UnixNano() <= 0 {
-				return fmt.Errorf("%w: %q is no time as in 2030-01-31T12:00:00Z", ErrSyntax, value)
+			if err != nil || !Expirable(at) {
+				return fmt.Errorf("%w: %q is no time as in 2030-01-31T12:00:00Z, after 1970 and before 2262", ErrSyntax, value)
 			}
 			if t.ExpiresNanos != 0 {
 				return fmt.Errorf("%w: two expirations", ErrSyntax)
