@@ -6,7 +6,7 @@
 //	```go       is a program that compiles
 //	```yaml     is a configuration file
 //	```yaml fixture
-//	            holds, and can fail
+//	            holds, covers its schema, and can fail
 //	```sh       has only flags that the commands have
 //
 // A line of … stands for any lines, and zookies are all alike.
