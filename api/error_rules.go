@@ -47,6 +47,8 @@ var errorRules = []errorRule{
 	as[*store.PreconditionError]("store.PreconditionError", tupelov1.ErrorReason_ERROR_REASON_PRECONDITION_NOT_MET),
 	as[*store.TooManyError]("store.TooManyError", tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_TUPLES),
 	as[*store.StrandedError]("store.StrandedError", tupelov1.ErrorReason_ERROR_REASON_STRANDED_TUPLES),
+	as[*store.FormatError]("store.FormatError", tupelov1.ErrorReason_ERROR_REASON_CLUSTER_UPGRADING),
+	as[*store.KeyReusedError]("store.KeyReusedError", tupelov1.ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED),
 	is("tuple.ErrTooManyNames", tuple.ErrTooManyNames, tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_NAMES),
 
 	// The evaluator's limits, and conditions that it cannot decide.
@@ -60,6 +62,7 @@ var errorRules = []errorRule{
 	is("api.ErrForeignZookie", ErrForeignZookie, tupelov1.ErrorReason_ERROR_REASON_FOREIGN_ZOOKIE),
 	is("api.ErrDamagedCursor", ErrDamagedCursor, tupelov1.ErrorReason_ERROR_REASON_DAMAGED_CURSOR),
 	is("api.ErrForeignCursor", ErrForeignCursor, tupelov1.ErrorReason_ERROR_REASON_FOREIGN_CURSOR),
+	is("api.ErrMembership", ErrMembership, tupelov1.ErrorReason_ERROR_REASON_MEMBERSHIP),
 	is("tuple.ErrObjectID", tuple.ErrObjectID, tupelov1.ErrorReason_ERROR_REASON_INVALID_ID),
 
 	// What no client has a part in: a fault of this code or of the disk.
@@ -69,9 +72,6 @@ var errorRules = []errorRule{
 	is("rewrite.ErrQuestion", rewrite.ErrQuestion, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("rewrite.ErrAnswers", rewrite.ErrAnswers, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("rewrite.ErrProgram", rewrite.ErrProgram, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
-	// No schema that the server takes has conditions yet.
-	as[*rewrite.CaveatError]("rewrite.CaveatError", tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
-	is("rewrite.ErrCondition", rewrite.ErrCondition, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("rewrite.ErrReader", rewrite.ErrReader, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	is("schema.ErrNumbering", schema.ErrNumbering, tupelov1.ErrorReason_ERROR_REASON_INTERNAL),
 	// A schema's text is a client's only in WriteSchema, whose handler names the

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -31,6 +33,10 @@ var (
 	ErrTokenRequired = errors.New("a token is required to serve an address that is not loopback")
 	// ErrWeakToken refuses a bearer token that is empty or holds white space.
 	ErrWeakToken = errors.New("unusable bearer token")
+	// ErrMembership is what a Cluster wraps where the membership does not allow a
+	// change: there is no such member, another one has the address, or no voter
+	// would be left. Nothing was done.
+	ErrMembership = errors.New("the membership does not allow this")
 
 	errTokenText     = errors.New("it is not base64 as RFC 4648 section 5 has it")
 	errTokenShort    = errors.New("it is too short")
@@ -50,6 +56,8 @@ type Error struct {
 	Unmet []Unmet
 	// Metadata goes with the reason, for programs.
 	Metadata map[string]string
+	// RetryAfter is how long to wait before another try; 0 says nothing of it.
+	RetryAfter time.Duration
 
 	cause error
 }
@@ -103,51 +111,56 @@ func within(path string, err error) error {
 
 // reasonCodes gives each reason its status code. See ErrorReason for the choice.
 var reasonCodes = map[tupelov1.ErrorReason]codes.Code{
-	tupelov1.ErrorReason_ERROR_REASON_MISSING_FIELD:        codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_FIELD:        codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_INVALID_ID:           codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_INVALID_NAME:         codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED: codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_OUT_OF_BOUNDS:        codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_ITEMS:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_DUPLICATE_UPDATE:     codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_EMPTY_FILTER:         codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_NO_CONSISTENCY:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_DAMAGED_ZOOKIE:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_FOREIGN_ZOOKIE:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_DAMAGED_CURSOR:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_FOREIGN_CURSOR:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_INVALID_SCHEMA:       codes.InvalidArgument,
-	tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA:            codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_TYPE:         codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_RELATION:     codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_NOT_A_RELATION:       codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_SUBJECT_NOT_ALLOWED:  codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_PRECONDITION_NOT_MET: codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_STRANDED_TUPLES:      codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_TUPLES:      codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_DEPTH_EXCEEDED:       codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_NAMES:       codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_CAVEAT:       codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_INVALID_CONTEXT:      codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_TRAITS_NOT_ALLOWED:   codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:     codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED:     codes.FailedPrecondition,
-	tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:         codes.AlreadyExists,
-	tupelov1.ErrorReason_ERROR_REASON_REVISION_EXPIRED:     codes.OutOfRange,
-	tupelov1.ErrorReason_ERROR_REASON_REVISION_UNKNOWN:     codes.OutOfRange,
-	tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED:       codes.Aborted,
-	tupelov1.ErrorReason_ERROR_REASON_NO_LEADER:            codes.Unavailable,
-	tupelov1.ErrorReason_ERROR_REASON_REVISION_NOT_REACHED: codes.Unavailable,
-	tupelov1.ErrorReason_ERROR_REASON_CLOSED:               codes.Unavailable,
-	tupelov1.ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN:      codes.Unknown,
-	tupelov1.ErrorReason_ERROR_REASON_OVERLOADED:           codes.ResourceExhausted,
-	tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE:            codes.ResourceExhausted,
-	tupelov1.ErrorReason_ERROR_REASON_TOO_MUCH_WORK:        codes.ResourceExhausted,
-	tupelov1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED:    codes.DeadlineExceeded,
-	tupelov1.ErrorReason_ERROR_REASON_CANCELLED:            codes.Canceled,
-	tupelov1.ErrorReason_ERROR_REASON_UNAUTHENTICATED:      codes.Unauthenticated,
-	tupelov1.ErrorReason_ERROR_REASON_INTERNAL:             codes.Internal,
+	tupelov1.ErrorReason_ERROR_REASON_MISSING_FIELD:          codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_FIELD:          codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_INVALID_ID:             codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_INVALID_NAME:           codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED:   codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_OUT_OF_BOUNDS:          codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_ITEMS:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_DUPLICATE_UPDATE:       codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_EMPTY_FILTER:           codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_NO_CONSISTENCY:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_DAMAGED_ZOOKIE:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_FOREIGN_ZOOKIE:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_DAMAGED_CURSOR:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_FOREIGN_CURSOR:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_INVALID_SCHEMA:         codes.InvalidArgument,
+	tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA:              codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_TYPE:           codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_RELATION:       codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_NOT_A_RELATION:         codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_SUBJECT_NOT_ALLOWED:    codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_PRECONDITION_NOT_MET:   codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_STRANDED_TUPLES:        codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_TUPLES:        codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_DEPTH_EXCEEDED:         codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_NAMES:         codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_CAVEAT:         codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_INVALID_CONTEXT:        codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_TRAITS_NOT_ALLOWED:     codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:       codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_NOTHING_RECORDED:       codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_CLUSTER_UPGRADING:      codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED: codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_MEMBERSHIP:             codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_NO_CLUSTER:             codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:           codes.AlreadyExists,
+	tupelov1.ErrorReason_ERROR_REASON_REVISION_EXPIRED:       codes.OutOfRange,
+	tupelov1.ErrorReason_ERROR_REASON_REVISION_UNKNOWN:       codes.OutOfRange,
+	tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED:         codes.Aborted,
+	tupelov1.ErrorReason_ERROR_REASON_NO_LEADER:              codes.Unavailable,
+	tupelov1.ErrorReason_ERROR_REASON_REVISION_NOT_REACHED:   codes.Unavailable,
+	tupelov1.ErrorReason_ERROR_REASON_CLOSED:                 codes.Unavailable,
+	tupelov1.ErrorReason_ERROR_REASON_STALE_REPLICA:          codes.Unavailable,
+	tupelov1.ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN:        codes.Unknown,
+	tupelov1.ErrorReason_ERROR_REASON_OVERLOADED:             codes.ResourceExhausted,
+	tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE:              codes.ResourceExhausted,
+	tupelov1.ErrorReason_ERROR_REASON_TOO_MUCH_WORK:          codes.ResourceExhausted,
+	tupelov1.ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED:      codes.DeadlineExceeded,
+	tupelov1.ErrorReason_ERROR_REASON_CANCELLED:              codes.Canceled,
+	tupelov1.ErrorReason_ERROR_REASON_UNAUTHENTICATED:        codes.Unauthenticated,
+	tupelov1.ErrorReason_ERROR_REASON_INTERNAL:               codes.Internal,
 }
 
 // describe turns any error into an *Error: itself, or what the table says.
@@ -163,13 +176,34 @@ func describe(err error) *Error {
 		if r.reason == tupelov1.ErrorReason_ERROR_REASON_INTERNAL {
 			break
 		}
-		return &Error{Reason: r.reason, Message: err.Error(), cause: err}
+		return &Error{Reason: r.reason, Message: err.Error(), RetryAfter: retryAfter[r.reason], cause: err}
 	}
 	return &Error{
 		Reason:  tupelov1.ErrorReason_ERROR_REASON_INTERNAL,
 		Message: "the server failed; its log says more", // not err: it may tell of paths and tuples
 		cause:   err,
 	}
+}
+
+// retryAfter is when to try again what was refused because too much is in
+// flight: a queue of a thousand writes is through by then.
+var retryAfter = map[tupelov1.ErrorReason]time.Duration{
+	tupelov1.ErrorReason_ERROR_REASON_OVERLOADED: 100 * time.Millisecond,
+}
+
+// reasonOf returns the reason of any error, one that another node has put into a
+// status among them.
+func reasonOf(err error) tupelov1.ErrorReason {
+	ready, ok := err.(interface{ GRPCStatus() *status.Status })
+	if !ok {
+		return describe(err).Reason
+	}
+	for _, detail := range ready.GRPCStatus().Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == Domain {
+			return tupelov1.ErrorReason(tupelov1.ErrorReason_value[info.GetReason()])
+		}
+	}
+	return tupelov1.ErrorReason_ERROR_REASON_UNSPECIFIED
 }
 
 // maxMessageBytes bounds a status message: clients take trailers of a few
@@ -203,6 +237,9 @@ func details(e *Error) []protoadapt.MessageV1 {
 			})
 		}
 		list = append(list, request)
+	}
+	if e.RetryAfter > 0 {
+		list = append(list, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
 	}
 	if len(e.Unmet) > 0 {
 		failure := &errdetails.PreconditionFailure{}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -34,7 +35,7 @@ var errorPackages = map[string]string{
 var notErrors = map[string]string{
 	"api.Error":          "what the table makes of the others",
 	"raft.ErrOptions":    "of raft.Open: the process does not start",
-	"raft.ErrMembership": "of raft.Open: the process does not start",
+	"raft.ErrMembership": "of raft.Open, and of changes, whose errors a Cluster gives as api.ErrMembership",
 	"raft.ErrStateLost":  "of raft.Open: the process does not start",
 	"raft.ErrStateAhead": "of raft.Open: the process does not start",
 	"raft.ErrDamaged":    "of raft.Open and of snapshots between nodes",
@@ -214,6 +215,9 @@ func TestErrorsOfThePackagesBelowGetTheirCodes(t *testing.T) {
 		{&store.NotAppliedError{}, codes.Unavailable, "REVISION_NOT_REACHED"},
 		{&store.StrandedError{}, codes.FailedPrecondition, "STRANDED_TUPLES"},
 		{&store.TupleExistsError{}, codes.AlreadyExists, "TUPLE_EXISTS"},
+		{&store.FormatError{Needed: 2, Active: 1}, codes.FailedPrecondition, "CLUSTER_UPGRADING"},
+		{&store.KeyReusedError{Revision: 3}, codes.FailedPrecondition, "IDEMPOTENCY_KEY_REUSED"},
+		{ErrMembership, codes.FailedPrecondition, "MEMBERSHIP"},
 		{tuple.ErrTooManyNames, codes.FailedPrecondition, "TOO_MANY_NAMES"},
 		{&rewrite.DepthError{Limit: 50}, codes.FailedPrecondition, "DEPTH_EXCEEDED"},
 		{&rewrite.WorkError{}, codes.ResourceExhausted, "TOO_MUCH_WORK"},
@@ -250,6 +254,39 @@ func TestAnInternalErrorTellsClientsNothing(t *testing.T) {
 		if got := statusOf(err).Message(); strings.Contains(got, err.Error()) || got == "" {
 			t.Errorf("%q is sent for %v", got, err)
 		}
+	}
+}
+
+// Backpressure that does not say when to come back makes clients come at once.
+func TestARefusalForWhatIsInFlightSaysWhenToTryAgain(t *testing.T) {
+	for err, want := range map[error]time.Duration{
+		logError("overloaded"): 100 * time.Millisecond, logError("too-large"): 0, logError("no-leader"): 0,
+	} {
+		var got time.Duration
+		for _, detail := range statusOf(err).Details() {
+			if retry, ok := detail.(*errdetails.RetryInfo); ok {
+				got = retry.RetryDelay.AsDuration()
+			}
+		}
+		if got != want {
+			t.Errorf("%v: try again after %s, want %s", err, got, want)
+		}
+	}
+}
+
+// What another node has answered keeps its reason, so that it is known whether
+// the call may be made again.
+func TestAReasonIsReadBackFromAStatus(t *testing.T) {
+	for reason := range reasonCodes {
+		if got := reasonOf(statusOf(refusal(reason, "x")).Err()); got != reason {
+			t.Errorf("%s comes back as %s", reason, got)
+		}
+	}
+	if got := reasonOf(status.Error(codes.Unimplemented, "no such call")); got != tupelov1.ErrorReason_ERROR_REASON_UNSPECIFIED {
+		t.Errorf("a status of somebody else has the reason %s", got)
+	}
+	if got := reasonOf(logError("no-leader")); got != tupelov1.ErrorReason_ERROR_REASON_NO_LEADER {
+		t.Errorf("the log's error has the reason %s", got)
 	}
 }
 

@@ -95,6 +95,16 @@ const (
 	ErrorReason_ERROR_REASON_CONDITION_FAILED ErrorReason = 33
 	// FAILED_PRECONDITION: the server records no checks.
 	ErrorReason_ERROR_REASON_NOTHING_RECORDED ErrorReason = 34
+	// FAILED_PRECONDITION: the cluster is being upgraded, and takes what is asked
+	// for once every node has the new version.
+	ErrorReason_ERROR_REASON_CLUSTER_UPGRADING ErrorReason = 35
+	// FAILED_PRECONDITION: the idempotency key was used for another request.
+	ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED ErrorReason = 36
+	// FAILED_PRECONDITION: the membership does not allow the change: there is no
+	// such member, another one has the address, or no voter would be left.
+	ErrorReason_ERROR_REASON_MEMBERSHIP ErrorReason = 37
+	// FAILED_PRECONDITION: the server is not part of a cluster.
+	ErrorReason_ERROR_REASON_NO_CLUSTER ErrorReason = 38
 	// ALREADY_EXISTS: a tuple to create is there already.
 	ErrorReason_ERROR_REASON_TUPLE_EXISTS ErrorReason = 40
 	// OUT_OF_RANGE: the revision is older than the history that is kept.
@@ -112,9 +122,13 @@ const (
 	ErrorReason_ERROR_REASON_REVISION_NOT_REACHED ErrorReason = 51
 	// UNAVAILABLE: the server is shutting down.
 	ErrorReason_ERROR_REASON_CLOSED ErrorReason = 52
+	// UNAVAILABLE: the replica has not heard from a leader for longer than answers
+	// that minimize latency may be stale. Ask another one, or for a revision.
+	ErrorReason_ERROR_REASON_STALE_REPLICA ErrorReason = 53
 	// UNKNOWN: the write may or may not have happened. Read before writing again.
 	ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN ErrorReason = 60
-	// RESOURCE_EXHAUSTED: too many calls wait; try again later.
+	// RESOURCE_EXHAUSTED: too many writes wait, and nothing was done; try again
+	// after the delay of the google.rpc.RetryInfo that comes with it.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 61
 	// RESOURCE_EXHAUSTED: the write does not fit into one entry of the log.
 	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 62
@@ -164,6 +178,10 @@ var (
 		32: "ERROR_REASON_TRAITS_NOT_ALLOWED",
 		33: "ERROR_REASON_CONDITION_FAILED",
 		34: "ERROR_REASON_NOTHING_RECORDED",
+		35: "ERROR_REASON_CLUSTER_UPGRADING",
+		36: "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
+		37: "ERROR_REASON_MEMBERSHIP",
+		38: "ERROR_REASON_NO_CLUSTER",
 		40: "ERROR_REASON_TUPLE_EXISTS",
 		41: "ERROR_REASON_REVISION_EXPIRED",
 		42: "ERROR_REASON_REVISION_UNKNOWN",
@@ -171,6 +189,7 @@ var (
 		50: "ERROR_REASON_NO_LEADER",
 		51: "ERROR_REASON_REVISION_NOT_REACHED",
 		52: "ERROR_REASON_CLOSED",
+		53: "ERROR_REASON_STALE_REPLICA",
 		60: "ERROR_REASON_OUTCOME_UNKNOWN",
 		61: "ERROR_REASON_OVERLOADED",
 		62: "ERROR_REASON_TOO_LARGE",
@@ -181,52 +200,57 @@ var (
 		90: "ERROR_REASON_INTERNAL",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":          0,
-		"ERROR_REASON_MISSING_FIELD":        1,
-		"ERROR_REASON_UNKNOWN_FIELD":        2,
-		"ERROR_REASON_INVALID_ID":           3,
-		"ERROR_REASON_INVALID_NAME":         4,
-		"ERROR_REASON_WILDCARD_NOT_ALLOWED": 5,
-		"ERROR_REASON_OUT_OF_BOUNDS":        6,
-		"ERROR_REASON_TOO_MANY_ITEMS":       7,
-		"ERROR_REASON_DUPLICATE_UPDATE":     8,
-		"ERROR_REASON_EMPTY_FILTER":         9,
-		"ERROR_REASON_NO_CONSISTENCY":       10,
-		"ERROR_REASON_DAMAGED_ZOOKIE":       11,
-		"ERROR_REASON_FOREIGN_ZOOKIE":       12,
-		"ERROR_REASON_DAMAGED_CURSOR":       13,
-		"ERROR_REASON_FOREIGN_CURSOR":       14,
-		"ERROR_REASON_INVALID_SCHEMA":       15,
-		"ERROR_REASON_NO_SCHEMA":            20,
-		"ERROR_REASON_UNKNOWN_TYPE":         21,
-		"ERROR_REASON_UNKNOWN_RELATION":     22,
-		"ERROR_REASON_NOT_A_RELATION":       23,
-		"ERROR_REASON_SUBJECT_NOT_ALLOWED":  24,
-		"ERROR_REASON_PRECONDITION_NOT_MET": 25,
-		"ERROR_REASON_STRANDED_TUPLES":      26,
-		"ERROR_REASON_TOO_MANY_TUPLES":      27,
-		"ERROR_REASON_DEPTH_EXCEEDED":       28,
-		"ERROR_REASON_TOO_MANY_NAMES":       29,
-		"ERROR_REASON_UNKNOWN_CAVEAT":       30,
-		"ERROR_REASON_INVALID_CONTEXT":      31,
-		"ERROR_REASON_TRAITS_NOT_ALLOWED":   32,
-		"ERROR_REASON_CONDITION_FAILED":     33,
-		"ERROR_REASON_NOTHING_RECORDED":     34,
-		"ERROR_REASON_TUPLE_EXISTS":         40,
-		"ERROR_REASON_REVISION_EXPIRED":     41,
-		"ERROR_REASON_REVISION_UNKNOWN":     42,
-		"ERROR_REASON_SCHEMA_CHANGED":       45,
-		"ERROR_REASON_NO_LEADER":            50,
-		"ERROR_REASON_REVISION_NOT_REACHED": 51,
-		"ERROR_REASON_CLOSED":               52,
-		"ERROR_REASON_OUTCOME_UNKNOWN":      60,
-		"ERROR_REASON_OVERLOADED":           61,
-		"ERROR_REASON_TOO_LARGE":            62,
-		"ERROR_REASON_TOO_MUCH_WORK":        63,
-		"ERROR_REASON_DEADLINE_EXCEEDED":    70,
-		"ERROR_REASON_CANCELLED":            71,
-		"ERROR_REASON_UNAUTHENTICATED":      80,
-		"ERROR_REASON_INTERNAL":             90,
+		"ERROR_REASON_UNSPECIFIED":            0,
+		"ERROR_REASON_MISSING_FIELD":          1,
+		"ERROR_REASON_UNKNOWN_FIELD":          2,
+		"ERROR_REASON_INVALID_ID":             3,
+		"ERROR_REASON_INVALID_NAME":           4,
+		"ERROR_REASON_WILDCARD_NOT_ALLOWED":   5,
+		"ERROR_REASON_OUT_OF_BOUNDS":          6,
+		"ERROR_REASON_TOO_MANY_ITEMS":         7,
+		"ERROR_REASON_DUPLICATE_UPDATE":       8,
+		"ERROR_REASON_EMPTY_FILTER":           9,
+		"ERROR_REASON_NO_CONSISTENCY":         10,
+		"ERROR_REASON_DAMAGED_ZOOKIE":         11,
+		"ERROR_REASON_FOREIGN_ZOOKIE":         12,
+		"ERROR_REASON_DAMAGED_CURSOR":         13,
+		"ERROR_REASON_FOREIGN_CURSOR":         14,
+		"ERROR_REASON_INVALID_SCHEMA":         15,
+		"ERROR_REASON_NO_SCHEMA":              20,
+		"ERROR_REASON_UNKNOWN_TYPE":           21,
+		"ERROR_REASON_UNKNOWN_RELATION":       22,
+		"ERROR_REASON_NOT_A_RELATION":         23,
+		"ERROR_REASON_SUBJECT_NOT_ALLOWED":    24,
+		"ERROR_REASON_PRECONDITION_NOT_MET":   25,
+		"ERROR_REASON_STRANDED_TUPLES":        26,
+		"ERROR_REASON_TOO_MANY_TUPLES":        27,
+		"ERROR_REASON_DEPTH_EXCEEDED":         28,
+		"ERROR_REASON_TOO_MANY_NAMES":         29,
+		"ERROR_REASON_UNKNOWN_CAVEAT":         30,
+		"ERROR_REASON_INVALID_CONTEXT":        31,
+		"ERROR_REASON_TRAITS_NOT_ALLOWED":     32,
+		"ERROR_REASON_CONDITION_FAILED":       33,
+		"ERROR_REASON_NOTHING_RECORDED":       34,
+		"ERROR_REASON_CLUSTER_UPGRADING":      35,
+		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED": 36,
+		"ERROR_REASON_MEMBERSHIP":             37,
+		"ERROR_REASON_NO_CLUSTER":             38,
+		"ERROR_REASON_TUPLE_EXISTS":           40,
+		"ERROR_REASON_REVISION_EXPIRED":       41,
+		"ERROR_REASON_REVISION_UNKNOWN":       42,
+		"ERROR_REASON_SCHEMA_CHANGED":         45,
+		"ERROR_REASON_NO_LEADER":              50,
+		"ERROR_REASON_REVISION_NOT_REACHED":   51,
+		"ERROR_REASON_CLOSED":                 52,
+		"ERROR_REASON_STALE_REPLICA":          53,
+		"ERROR_REASON_OUTCOME_UNKNOWN":        60,
+		"ERROR_REASON_OVERLOADED":             61,
+		"ERROR_REASON_TOO_LARGE":              62,
+		"ERROR_REASON_TOO_MUCH_WORK":          63,
+		"ERROR_REASON_DEADLINE_EXCEEDED":      70,
+		"ERROR_REASON_CANCELLED":              71,
+		"ERROR_REASON_UNAUTHENTICATED":        80,
+		"ERROR_REASON_INTERNAL":               90,
 	}
 )
 
@@ -261,7 +285,7 @@ var File_tupelo_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xf1\v\n" +
+	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\x98\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MISSING_FIELD\x10\x01\x12\x1e\n" +
@@ -294,14 +318,19 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_INVALID_CONTEXT\x10\x1f\x12#\n" +
 	"\x1fERROR_REASON_TRAITS_NOT_ALLOWED\x10 \x12!\n" +
 	"\x1dERROR_REASON_CONDITION_FAILED\x10!\x12!\n" +
-	"\x1dERROR_REASON_NOTHING_RECORDED\x10\"\x12\x1d\n" +
+	"\x1dERROR_REASON_NOTHING_RECORDED\x10\"\x12\"\n" +
+	"\x1eERROR_REASON_CLUSTER_UPGRADING\x10#\x12'\n" +
+	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10$\x12\x1b\n" +
+	"\x17ERROR_REASON_MEMBERSHIP\x10%\x12\x1b\n" +
+	"\x17ERROR_REASON_NO_CLUSTER\x10&\x12\x1d\n" +
 	"\x19ERROR_REASON_TUPLE_EXISTS\x10(\x12!\n" +
 	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12!\n" +
 	"\x1dERROR_REASON_REVISION_UNKNOWN\x10*\x12\x1f\n" +
 	"\x1bERROR_REASON_SCHEMA_CHANGED\x10-\x12\x1a\n" +
 	"\x16ERROR_REASON_NO_LEADER\x102\x12%\n" +
 	"!ERROR_REASON_REVISION_NOT_REACHED\x103\x12\x17\n" +
-	"\x13ERROR_REASON_CLOSED\x104\x12 \n" +
+	"\x13ERROR_REASON_CLOSED\x104\x12\x1e\n" +
+	"\x1aERROR_REASON_STALE_REPLICA\x105\x12 \n" +
 	"\x1cERROR_REASON_OUTCOME_UNKNOWN\x10<\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10=\x12\x1a\n" +
 	"\x16ERROR_REASON_TOO_LARGE\x10>\x12\x1e\n" +
