@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tupelodb/tupelo/replica"
 )
 
 // authority is a certificate authority of a test, which trusts nobody else's.
@@ -97,7 +99,7 @@ func TestClientsSpeakTLSAndRenewedCertificatesAreUsedAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
 	first.issue(t, certFile, keyFile, "127.0.0.1")
-	startServer(t, func(o *nodeOptions) { o.API.CertFile, o.API.KeyFile = certFile, keyFile })
+	startServer(t, func(o *replica.Options) { o.API.CertFile, o.API.KeyFile = certFile, keyFile })
 
 	mustTupelo(t, "schema", "write", "testdata/files/schema.zed", "--tls-ca", first.file)
 	expectFailure(t, "UNAVAILABLE", "schema", "read")
@@ -121,7 +123,7 @@ func expectFailure(t *testing.T, word string, args ...string) {
 }
 
 func TestAServerWithTokensLetsInWhoShowsOne(t *testing.T) {
-	startServer(t, func(o *nodeOptions) { o.API.Tokens = []string{"old-secret", "new-secret"} })
+	startServer(t, func(o *replica.Options) { o.API.Tokens = []string{"old-secret", "new-secret"} })
 	expectFailure(t, "UNAUTHENTICATED", "schema", "write", "testdata/files/schema.zed")
 	expectFailure(t, "UNAUTHENTICATED", "schema", "write", "testdata/files/schema.zed", "--token", "guess")
 	mustTupelo(t, "schema", "write", "testdata/files/schema.zed", "--token", "old-secret")

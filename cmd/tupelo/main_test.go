@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tupelodb/tupelo/api"
+	"github.com/tupelodb/tupelo/replica"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -73,13 +74,13 @@ func mustTupelo(t testing.TB, args ...string) string {
 
 // startServer serves a new node in memory until the test ends, and has the
 // commands of this test ask it.
-func startServer(t testing.TB, change ...func(*nodeOptions)) (addr string) {
+func startServer(t testing.TB, change ...func(*replica.Options)) (addr string) {
 	t.Helper()
-	o := nodeOptions{FS: vfs.NewMem(), Dir: "tupelo", API: api.Options{DrainLimit: time.Second}}
+	o := replica.Options{FS: vfs.NewMem(), Dir: "tupelo", API: api.Options{DrainLimit: time.Second}}
 	for _, c := range change {
 		c(&o)
 	}
-	n, err := openNode(t.Context(), o)
+	n, err := replica.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func startServer(t testing.TB, change ...func(*nodeOptions)) (addr string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- n.server.Serve(ctx, listener) }()
+	go func() { served <- n.Server().Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
@@ -99,7 +100,7 @@ func startServer(t testing.TB, change ...func(*nodeOptions)) (addr string) {
 			t.Error("closing:", err)
 		}
 	})
-	if _, err := n.ready(t.Context()); err != nil {
+	if _, err := n.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	addr = listener.Addr().String()

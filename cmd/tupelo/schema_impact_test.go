@@ -5,13 +5,15 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/tupelodb/tupelo/replica"
 )
 
 // impactWorld serves a schema with tuples, and goes to where its files are.
 func impactWorld(t *testing.T) {
 	t.Helper()
 	inCopyOf(t, "testdata/files")
-	startServer(t, func(o *nodeOptions) { o.API.RecordChecks = 100 })
+	startServer(t, func(o *replica.Options) { o.API.RecordChecks = 100 })
 	mustTupelo(t, "schema", "write", "schema.zed")
 	mustTupelo(t, "import", "tuples.txt")
 }

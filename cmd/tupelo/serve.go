@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tupelodb/tupelo/api"
+	"github.com/tupelodb/tupelo/replica"
 	"github.com/tupelodb/tupelo/rewrite"
 )
 
@@ -138,7 +139,7 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		logger.Warn("tokens cross the network in the clear: the listener speaks no TLS; see --tls-cert", "address", l.calls.Addr())
 	}
 	registry := newRegistry()
-	n, err := openNode(ctx, o.node(logger, traces, registry))
+	n, err := replica.Open(ctx, o.node(logger, traces, registry))
 	if err != nil {
 		return errors.Join(err, l.close())
 	}
@@ -158,8 +159,8 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 }
 
 // node returns what the settings make of a node.
-func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prometheus.Registry) nodeOptions {
-	n := nodeOptions{
+func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prometheus.Registry) replica.Options {
+	n := replica.Options{
 		FS: vfs.Default, Dir: o.data, CacheBytes: int64(o.cache), Logger: logger,
 		API: api.Options{
 			Tokens: o.tokens, CertFile: o.tlsCert, KeyFile: o.tlsKey,
@@ -176,28 +177,28 @@ func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prome
 }
 
 // runNode answers calls until ctx ends, which is no error, or something fails.
-func runNode(ctx context.Context, n *node, l listeners, registry *prometheus.Registry, whenReady func(revision uint64)) error {
+func runNode(ctx context.Context, n *replica.Replica, l listeners, registry *prometheus.Registry, whenReady func(revision uint64)) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := n.server.Serve(running, l.calls)
+		err := n.Server().Serve(running, l.calls)
 		if errors.Is(err, grpc.ErrServerStopped) && running.Err() != nil {
 			return nil // it was told to stop before it had begun
 		}
 		return err
 	})
 	if l.metrics != nil {
-		group.Go(func() error { return serveMetrics(running, l.metrics, n.server.MetricsHandler(registry)) })
+		group.Go(func() error { return serveMetrics(running, l.metrics, n.Server().MetricsHandler(registry)) })
 	}
 	group.Go(func() error {
 		select {
-		case <-n.log.Failed():
-			return fmt.Errorf("the node has failed: %w", n.log.Err())
+		case <-n.Failed():
+			return fmt.Errorf("the node has failed: %w", n.Err())
 		case <-running.Done():
 			return nil
 		}
 	})
 	group.Go(func() error {
-		revision, err := n.ready(running)
+		revision, err := n.Ready(running)
 		if running.Err() != nil {
 			return nil // it is ending before it began; the others know why
 		}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/replica"
 )
 
 // served is a serve that runs in this process.
@@ -275,7 +276,7 @@ func TestTheProcessEndsWhenItsNodeFails(t *testing.T) {
 		}
 		return nil
 	}))
-	n, err := openNode(t.Context(), nodeOptions{FS: fs, Dir: "tupelo", API: api.Options{DrainLimit: time.Second}})
+	n, err := replica.Open(t.Context(), replica.Options{FS: fs, Dir: "tupelo", API: api.Options{DrainLimit: time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +290,7 @@ func TestTheProcessEndsWhenItsNodeFails(t *testing.T) {
 	}()
 	<-isReady
 	broken.Store(true)
-	_, err = n.server.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: "definition user {}"})
+	_, err = n.Server().WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: "definition user {}"})
 	if err == nil {
 		t.Error("a write was acknowledged without a disk")
 	}

@@ -1,4 +1,4 @@
-package main
+package replica
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 
 // -long plays more and longer histories:
 //
-//	go test ./cmd/tupelo -run CutOff -long
+//	go test ./replica -run CutOff -long
 var long = flag.Bool("long", false, "play more and longer histories in the crash test")
 
 // TestANodeCutOffAtAnySyncKeepsWhatItAcknowledgedAndNothingInHalves plays a
@@ -262,8 +262,8 @@ func (h *history) live1(ctx context.Context, disk *crashDisk, r *recorder) error
 }
 
 // takeStock finds out what became of what was under way when the life before ended.
-func (h *history) takeStock(ctx context.Context, n *node) error {
-	if _, err := n.ready(ctx); err != nil {
+func (h *history) takeStock(ctx context.Context, n *Replica) error {
+	if _, err := n.Ready(ctx); err != nil {
 		return err
 	}
 	if h.schema == "" {
@@ -273,7 +273,7 @@ func (h *history) takeStock(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	schema, err := n.server.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{})
+	schema, err := n.Server().ReadSchema(ctx, &tupelov1.ReadSchemaRequest{})
 	if err != nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func (h *history) takeStock(ctx context.Context, n *node) error {
 }
 
 // call has a writer make one call.
-func (h *history) call(ctx context.Context, n *node, w *writer) {
+func (h *history) call(ctx context.Context, n *Replica, w *writer) {
 	h.mu.Lock()
 	c := w.next()
 	w.after = c.after
@@ -312,7 +312,7 @@ func (h *history) call(ctx context.Context, n *node, w *writer) {
 }
 
 // chore does what is not writing tuples.
-func (h *history) chore(ctx context.Context, n *node, random *rand.Rand, number int) error {
+func (h *history) chore(ctx context.Context, n *Replica, random *rand.Rand, number int) error {
 	switch random.IntN(5) {
 	case 0, 1:
 		return n.log.Snapshot(ctx)
@@ -328,11 +328,11 @@ func (h *history) chore(ctx context.Context, n *node, random *rand.Rand, number 
 	return h.writeSchema(ctx, n, crashSchemas[random.IntN(len(crashSchemas))])
 }
 
-func (h *history) writeSchema(ctx context.Context, n *node, text string) error {
+func (h *history) writeSchema(ctx context.Context, n *Replica, text string) error {
 	h.mu.Lock()
 	h.schemas = text
 	h.mu.Unlock()
-	_, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: text})
+	_, err := n.Server().WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: text})
 	if err == nil {
 		h.mu.Lock()
 		h.schema = text
@@ -376,7 +376,7 @@ func (h *history) inspect(ctx context.Context, c cut) (err error) {
 		return fmt.Errorf("opening: %w", err)
 	}
 	defer func() { err = errors.Join(err, n.Close(ctx)) }()
-	if _, err := n.ready(ctx); err != nil {
+	if _, err := n.Ready(ctx); err != nil {
 		return err
 	}
 	if c.schema[0] != "" { // or nothing could be asked yet
@@ -386,7 +386,7 @@ func (h *history) inspect(ctx context.Context, c cut) (err error) {
 }
 
 // askClients has the clients look for what they know.
-func (c *cut) askClients(ctx context.Context, n *node) error {
+func (c *cut) askClients(ctx context.Context, n *Replica) error {
 	tuples, err := allTuples(ctx, n)
 	if err != nil {
 		return fmt.Errorf("reading: %w", err)
@@ -398,11 +398,11 @@ func (c *cut) askClients(ctx context.Context, n *node) error {
 }
 
 // ask has the last zookie of a writer honoured.
-func (k known) ask(ctx context.Context, n *node) error {
+func (k known) ask(ctx context.Context, n *Replica) error {
 	if k.zookie == "" {
 		return nil
 	}
-	_, err := n.server.Check(ctx, &tupelov1.CheckRequest{
+	_, err := n.Server().Check(ctx, &tupelov1.CheckRequest{
 		Consistency: atLeastAsFresh(k.zookie),
 		Object:      &tupelov1.Object{Type: "doc", Id: "w0-0"},
 		Relation:    "reader",
@@ -414,8 +414,8 @@ func (k known) ask(ctx context.Context, n *node) error {
 	return nil
 }
 
-func (c *cut) compareSchema(ctx context.Context, n *node) error {
-	response, err := n.server.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{})
+func (c *cut) compareSchema(ctx context.Context, n *Replica) error {
+	response, err := n.Server().ReadSchema(ctx, &tupelov1.ReadSchemaRequest{})
 	if err != nil {
 		return fmt.Errorf("reading the schema: %w", err)
 	}
@@ -463,16 +463,16 @@ func replay(live *store.Store, log []logged) error {
 func short(sum [sha256.Size]byte) []byte { return sum[:4] }
 
 // allTuples reads the newest tuples.
-func allTuples(ctx context.Context, n *node) ([]string, error) {
+func allTuples(ctx context.Context, n *Replica) ([]string, error) {
 	var texts []string
-	request := &tupelov1.ReadRequest{Consistency: newest(), Limit: maxPage}
+	request := &tupelov1.ReadRequest{Consistency: fullyConsistent(), Limit: 1000}
 	for {
-		page, err := n.server.Read(ctx, request)
+		page, err := n.Server().Read(ctx, request)
 		if err != nil {
 			return nil, err
 		}
 		for _, one := range page.Tuples {
-			texts = append(texts, tupleText(one))
+			texts = append(texts, textOf(one))
 		}
 		if page.NextCursor == "" {
 			return texts, nil
@@ -527,8 +527,8 @@ func (r *recorder) commands() []logged {
 
 // openRecorded opens a node whose commands a recorder notes. Its log is cut
 // into small snapshots.
-func openRecorded(ctx context.Context, fs vfs.FS, r *recorder) (*node, error) {
-	return openNode(ctx, nodeOptions{FS: fs, Dir: "tupelo", tune: func(o *raft.Options) {
+func openRecorded(ctx context.Context, fs vfs.FS, r *recorder) (*Replica, error) {
+	return Open(ctx, Options{FS: fs, Dir: "tupelo", Tune: func(o *raft.Options) {
 		r.StateMachine = o.StateMachine
 		o.StateMachine = r
 		o.SnapshotLogEntries = 25

@@ -1,6 +1,6 @@
 //go:build !race
 
-package main
+package replica
 
 // raceDetector says that this binary runs some ten times slower.
 const raceDetector = false

@@ -1,4 +1,4 @@
-package main
+package replica
 
 import (
 	"context"
@@ -97,7 +97,7 @@ func (w *writer) write() call {
 		if operation != tupelov1.Update_OPERATION_DELETE {
 			c.after[text] = true
 		}
-		parsed, err := parseTuple(text)
+		parsed, err := tupleOf(text)
 		if err != nil {
 			panic(err)
 		}
@@ -119,10 +119,7 @@ func (w *writer) write() call {
 // guard gives a write a precondition, on one of the writer's own tuples.
 func (w *writer) guard(request *tupelov1.WriteRequest, c *call) {
 	text := w.tuple()
-	filter, err := parseFilter(text + "#...")
-	if err != nil {
-		panic(err)
-	}
+	filter := filterOf(text)
 	condition := tupelov1.Precondition_CONDITION_MUST_MATCH
 	if w.random.IntN(2) == 0 {
 		condition = tupelov1.Precondition_CONDITION_MUST_NOT_MATCH

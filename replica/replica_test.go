@@ -1,4 +1,4 @@
-package main
+package replica
 
 import (
 	"errors"
@@ -16,17 +16,17 @@ import (
 	"github.com/tupelodb/tupelo/raft"
 )
 
-func TestANodeClosedUnderLoadEndsInOrder(t *testing.T) {
-	options := nodeOptions{FS: vfs.NewMem(), Dir: "tupelo"}
+func TestAReplicaClosedUnderLoadEndsInOrder(t *testing.T) {
+	options := Options{FS: vfs.NewMem(), Dir: "tupelo"}
 	for range 10 {
-		n, err := openNode(t.Context(), options)
+		n, err := Open(t.Context(), options)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n.ready(t.Context()); err != nil {
+		if _, err := n.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n.server.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
+		if _, err := n.Server().WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
 			t.Fatal(err)
 		}
 		var answered atomic.Int64
@@ -54,51 +54,51 @@ func TestANodeClosedUnderLoadEndsInOrder(t *testing.T) {
 	}
 }
 
-func writeOne(t *testing.T, n *node, text string) error {
-	parsed, err := parseTuple(text)
+func writeOne(t *testing.T, n *Replica, text string) error {
+	parsed, err := tupleOf(text)
 	if err != nil {
 		return err
 	}
-	_, err = n.server.Write(t.Context(), &tupelov1.WriteRequest{Updates: []*tupelov1.Update{
+	_, err = n.Server().Write(t.Context(), &tupelov1.WriteRequest{Updates: []*tupelov1.Update{
 		{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: parsed},
 	}})
 	return err
 }
 
-func TestANodeThatCannotBeOpenedLetsGoOfWhatItHad(t *testing.T) {
+func TestAReplicaThatCannotBeOpenedLetsGoOfWhatItHad(t *testing.T) {
 	errNotThis := errors.New("not this one")
 	fs := vfs.NewMem()
 	for _, test := range []struct {
 		name   string
-		change func(*nodeOptions)
+		change func(*Options)
 		want   error
 	}{
-		{"the directory", func(o *nodeOptions) { o.FS = failing(fs, "tupelo", errNotThis) }, errNotThis},
-		{"the state", func(o *nodeOptions) { o.FS = failing(fs, "tupelo/state", errNotThis) }, errNotThis},
-		{"the log", func(o *nodeOptions) { o.FS = failing(fs, "tupelo/raft", errNotThis) }, errNotThis},
-		{"raft's options", func(o *nodeOptions) { o.tune = func(r *raft.Options) { r.NodeID = "" } }, raft.ErrOptions},
-		{"another node's directory", func(o *nodeOptions) { o.tune = func(r *raft.Options) { r.NodeID = "node-2" } }, raft.ErrMembership},
-		{"the API's options", func(o *nodeOptions) { o.API.Tokens = []string{"two words"} }, api.ErrWeakToken},
+		{"the directory", func(o *Options) { o.FS = failing(fs, "tupelo", errNotThis) }, errNotThis},
+		{"the state", func(o *Options) { o.FS = failing(fs, "tupelo/state", errNotThis) }, errNotThis},
+		{"the log", func(o *Options) { o.FS = failing(fs, "tupelo/raft", errNotThis) }, errNotThis},
+		{"raft's options", func(o *Options) { o.Tune = func(r *raft.Options) { r.NodeID = "" } }, raft.ErrOptions},
+		{"another node's directory", func(o *Options) { o.Tune = func(r *raft.Options) { r.NodeID = "node-2" } }, raft.ErrMembership},
+		{"the API's options", func(o *Options) { o.API.Tokens = []string{"two words"} }, api.ErrWeakToken},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			openAndClose(t, nodeOptions{FS: fs, Dir: "tupelo"})
-			options := nodeOptions{FS: fs, Dir: "tupelo"}
+			openAndClose(t, Options{FS: fs, Dir: "tupelo"})
+			options := Options{FS: fs, Dir: "tupelo"}
 			test.change(&options)
-			if _, err := openNode(t.Context(), options); !errors.Is(err, test.want) {
+			if _, err := Open(t.Context(), options); !errors.Is(err, test.want) {
 				t.Errorf("opening: %v, want %v", err, test.want)
 			}
-			openAndClose(t, nodeOptions{FS: fs, Dir: "tupelo"})
+			openAndClose(t, Options{FS: fs, Dir: "tupelo"})
 		})
 	}
 }
 
-func openAndClose(t *testing.T, o nodeOptions) {
+func openAndClose(t *testing.T, o Options) {
 	t.Helper()
-	n, err := openNode(t.Context(), o)
+	n, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.ready(t.Context()); err != nil {
+	if _, err := n.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if err := n.Close(t.Context()); err != nil {
@@ -124,7 +124,7 @@ func TestAStateThatIsLostIsRebuiltAndALostLogIsNotPassedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.server.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
+	if _, err := n.Server().WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
 		t.Fatal(err)
 	}
 	const writes = 40 // a snapshot and what is after it
@@ -173,13 +173,13 @@ func TestAStateThatIsLostIsRebuiltAndALostLogIsNotPassedOver(t *testing.T) {
 }
 
 // Whoever calls a new node as soon as it is there waits for its first leader.
-func TestANewNodesFirstCallWaitsForItsLeader(t *testing.T) {
+func TestANewReplicasFirstCallWaitsForItsLeader(t *testing.T) {
 	for range 20 {
-		n, err := openNode(t.Context(), nodeOptions{FS: vfs.NewMem(), Dir: "tupelo"})
+		n, err := Open(t.Context(), Options{FS: vfs.NewMem(), Dir: "tupelo"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n.server.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
+		if _, err := n.Server().WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: crashSchemas[0]}); err != nil {
 			t.Error(err)
 		}
 		if err := n.Close(t.Context()); err != nil {
