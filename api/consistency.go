@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
@@ -43,6 +44,13 @@ func (s *Server) openSnapshot(ctx context.Context, c *tupelov1.Consistency) (*st
 	if err != nil {
 		return nil, "", within("consistency", err)
 	}
+	if want.local {
+		heard, err := s.freshness.check()
+		if err != nil {
+			return nil, "", err
+		}
+		want.leader = !heard // it has just been started, and waits for a leader as other calls do
+	}
 	if want.leader {
 		if want.atLeast, err = s.readIndex(ctx); err != nil {
 			return nil, "", err
@@ -63,6 +71,8 @@ type requirement struct {
 	exact bool
 	// leader has atLeast taken from a read index first.
 	leader bool
+	// local takes whatever this replica has, unless it is stale.
+	local bool
 }
 
 // understand reads a Consistency. A message without a requirement that is known
@@ -70,14 +80,14 @@ type requirement struct {
 // what was asked for.
 func (s *Server) understand(f fingerprint, c *tupelov1.Consistency) (requirement, error) {
 	if c == nil {
-		return requirement{}, nil
+		return requirement{local: true}, nil
 	}
 	if err := knownFieldsOnly(c); err != nil {
 		return requirement{}, err
 	}
 	switch want := c.Requirement.(type) {
 	case *tupelov1.Consistency_MinimizeLatency:
-		return requirement{}, mustBeTrue("minimize_latency", want.MinimizeLatency)
+		return requirement{local: true}, mustBeTrue("minimize_latency", want.MinimizeLatency)
 	case *tupelov1.Consistency_FullyConsistent:
 		return requirement{leader: true}, mustBeTrue("fully_consistent", want.FullyConsistent)
 	case *tupelov1.Consistency_AtLeastAsFresh:
@@ -115,10 +125,8 @@ func readZookie(f fingerprint, field, text string) (uint64, error) {
 
 // snapshotAt waits until the requirement can be met, and takes the snapshot.
 func (s *Server) snapshotAt(ctx context.Context, f fingerprint, want requirement) (*store.Snapshot, error) {
-	if want.atLeast > s.store.Applied() {
-		if err := s.await(ctx, want.atLeast); err != nil {
-			return nil, err
-		}
+	if err := s.reach(ctx, want); err != nil {
+		return nil, err
 	}
 	revision := uint64(0) // the newest
 	if want.exact {
@@ -144,6 +152,63 @@ func (s *Server) expired(f fingerprint, err error) error {
 		Metadata: map[string]string{"horizon": f.zookie(below.Horizon)},
 		cause:    err,
 	}
+}
+
+// askLeaderAfter is how long a zookie's revision is waited for before the leader
+// is asked about it: longer than a replica that keeps up ever takes.
+const askLeaderAfter = 250 * time.Millisecond
+
+// reach waits until a requirement's revision is applied here. For one that a
+// zookie named it asks the leader meanwhile: what is newer than all that was ever
+// acknowledged will not come, and what the leader has says how far this replica
+// is behind.
+func (s *Server) reach(ctx context.Context, want requirement) error {
+	if want.atLeast <= s.store.Applied() {
+		return nil
+	}
+	if want.leader {
+		return s.await(ctx, want.atLeast)
+	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var newest atomic.Uint64 // 0: not known
+	asked := make(chan struct{})
+	ask := time.AfterFunc(askLeaderAfter, func() {
+		defer close(asked)
+		index, err := s.log.ReadIndex(ctx)
+		if err != nil {
+			return
+		}
+		if newest.Store(index); index < want.atLeast {
+			end()
+		}
+	})
+	err := s.await(ctx, want.atLeast)
+	if !ask.Stop() {
+		end()
+		<-asked
+	}
+	if err == nil {
+		return nil
+	}
+	return s.unreached(want.atLeast, newest.Load(), err)
+}
+
+// unreached says what is missing of a revision, where the error does not.
+func (s *Server) unreached(revision, newest uint64, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	leader := "no leader was reached"
+	if newest != 0 {
+		leader = fmt.Sprintf("the leader %d", newest)
+	}
+	if newest != 0 && newest < revision {
+		e.Reason, e.Message = tupelov1.ErrorReason_ERROR_REASON_REVISION_UNKNOWN, "there is no such revision"
+	}
+	e.Message += fmt.Sprintf(": revision %d is asked for, this replica has %d, %s", revision, s.store.Applied(), leader)
+	return e
 }
 
 // await waits until a revision is applied here, as long as the call has time

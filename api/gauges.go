@@ -1,6 +1,9 @@
 package api
 
 import (
+	"math"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tupelodb/tupelo/store"
@@ -9,6 +12,7 @@ import (
 // gauges reads the state of store and log at each scrape.
 type gauges struct {
 	store  *store.Store
+	log    Log
 	status func() LogStatus
 }
 
@@ -16,6 +20,8 @@ type gauges struct {
 type reading struct {
 	store store.Metrics
 	log   LogStatus
+	// heard is when the log heard from a leader.
+	heard time.Time
 }
 
 type gauge struct {
@@ -38,6 +44,9 @@ var allGauges = []gauge{
 		func(r reading) float64 { return float64(r.store.RevisionsApplied) }),
 	newGauge("tupelo_horizon_revision", "Oldest revision that can be read.", gaugeValue,
 		func(r reading) float64 { return float64(r.store.Horizon) }),
+
+	newGauge("tupelo_idempotency_keys", "Idempotency keys whose outcome is remembered.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.IdempotencyKeys) }),
 
 	newGauge("tupelo_storage_disk_bytes", "Size of the state database's files.", gaugeValue,
 		func(r reading) float64 { return float64(r.store.DiskBytes) }),
@@ -79,6 +88,13 @@ var allGauges = []gauge{
 		func(r reading) float64 { return float64(r.log.CommitIndex) }),
 	newGauge("tupelo_raft_applied_index", "Last entry that the state machine has seen.", gaugeValue,
 		func(r reading) float64 { return float64(r.log.AppliedIndex) }),
+	newGauge("tupelo_raft_last_contact_seconds", "Time since a leader was heard from; NaN if none was.", gaugeValue,
+		func(r reading) float64 {
+			if r.heard.IsZero() {
+				return math.NaN()
+			}
+			return time.Since(r.heard).Seconds()
+		}),
 	newGauge("tupelo_raft_snapshot_index", "Last entry in the newest snapshot.", gaugeValue,
 		func(r reading) float64 { return float64(r.log.SnapshotIndex) }),
 }
@@ -92,7 +108,7 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
-	r := reading{g.store.Metrics(), g.status()}
+	r := reading{g.store.Metrics(), g.status(), g.log.LastContact()}
 	for _, one := range allGauges {
 		out <- prometheus.MustNewConstMetric(one.desc, one.kind, one.value(r))
 	}

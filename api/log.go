@@ -21,8 +21,12 @@ type Log interface {
 	// ReadIndex returns an index at or above that of every command that was
 	// acknowledged, by any node, before the call.
 	ReadIndex(ctx context.Context) (uint64, error)
-	// Wait returns once every command up to index is applied here.
+	// Wait returns once every command up to index is applied here. It is woken by
+	// the apply.
 	Wait(ctx context.Context, index uint64) error
+	// LastContact returns when this node last heard from a leader, which for a
+	// leader is now as long as a majority answers it; zero if it never did.
+	LastContact() time.Time
 }
 
 // LogStatus is the state of the log, for metrics and for what only a leader does.

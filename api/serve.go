@@ -83,16 +83,15 @@ func (s *Server) stop(ctx context.Context) {
 	s.grpc.GracefulStop()
 }
 
-// healthEvery is how often the health is looked at: an atomic load.
+// healthEvery is how often a server that is not ready looks again.
 const healthEvery = 100 * time.Millisecond
 
-// watchHealth reports the server as serving once the cluster has a name: then a
-// leader was elected, and its first command was applied here.
+// watchHealth reports the server as serving once it is ready.
 func (s *Server) watchHealth(ctx context.Context) {
 	ticker := time.NewTicker(healthEvery)
 	defer ticker.Stop()
 	for {
-		if _, err := s.identity(); err == nil {
+		if err := s.catchUp(ctx); err == nil {
 			s.setServing(true)
 			return
 		}
@@ -102,6 +101,35 @@ func (s *Server) watchHealth(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// catchUp waits until this replica has all that was acknowledged before it began
+// to look, the cluster's name included.
+func (s *Server) catchUp(ctx context.Context) error {
+	index, err := s.log.ReadIndex(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.log.Wait(ctx, index); err != nil {
+		return err
+	}
+	if _, err := s.identity(); err != nil {
+		return err
+	}
+	s.caughtUp.Store(true)
+	return nil
+}
+
+// ready returns why calls should go elsewhere, if they should.
+func (s *Server) ready() error {
+	if s.draining.Err() != nil {
+		return refusal(tupelov1.ErrorReason_ERROR_REASON_CLOSED, "the server is shutting down")
+	}
+	if !s.caughtUp.Load() {
+		return refusal(tupelov1.ErrorReason_ERROR_REASON_REVISION_NOT_REACHED,
+			"the server is starting: it has not heard from a leader, or lacks some of what the leader has")
+	}
+	return nil
 }
 
 func (s *Server) setServing(serving bool) {

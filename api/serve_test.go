@@ -69,6 +69,33 @@ func TestTheServerServesOnceTheFirstLeaderIsKnown(t *testing.T) {
 	})
 }
 
+// A replica that has a name and lags is no place to send calls to.
+func TestAReplicaIsReadyOnceItHasCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, func(o *Options) { o.Tokens = []string{testToken} })
+		c.release(t, c.granted)
+		conn := dialTest(t, c.replica)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := healthOf(t, conn, ""); got != "NOT_SERVING" {
+			t.Errorf("behind: %s", got)
+		}
+		if err := c.replica.ready(); reasonOf(err) != tupelov1.ErrorReason_ERROR_REASON_REVISION_NOT_REACHED {
+			t.Errorf("behind: %v", err)
+		}
+		c.release(t, c.revoked)
+		synctest.Wait()
+		if got := healthOf(t, conn, ""); got != "SERVING" {
+			t.Errorf("caught up: %s", got)
+		}
+		c.failWith(logError("no-leader"))
+		time.Sleep(time.Minute)
+		if got := healthOf(t, conn, ""); got != "SERVING" {
+			t.Errorf("without a leader, later: %s", got)
+		}
+	})
+}
+
 // Who watches the server's health is told of its end and does not delay it.
 func TestAWatchOfTheHealthEndsWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -145,7 +172,7 @@ func TestADrainLetsCallsEndAndCutsOffWhatDoesNot(t *testing.T) {
 // panicking is a log whose use is a bug.
 type panicking struct{ Log }
 
-func (panicking) ReadIndex(context.Context) (uint64, error) { panic("a bug") }
+func (panicking) LastContact() time.Time { panic("a bug") }
 
 func TestAPanicIsAnsweredWithInternalLoggedAndCounted(t *testing.T) {
 	l := newTestLog(t)
@@ -156,7 +183,7 @@ func TestAPanicIsAnsweredWithInternalLoggedAndCounted(t *testing.T) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	client := tupelov1.NewTupeloClient(dialTest(t, s))
-	_, err := client.Check(withToken(t.Context(), testToken), checkRequest(t, fully(), alicePushes))
+	_, err := client.Check(withToken(t.Context(), testToken), checkRequest(t, nil, alicePushes))
 	got := seen(t, err)
 	if got.code != "Internal" || got.reason != "ERROR_REASON_INTERNAL" || strings.Contains(got.message, "bug") {
 		t.Errorf("%+v", got)
@@ -164,10 +191,10 @@ func TestAPanicIsAnsweredWithInternalLoggedAndCounted(t *testing.T) {
 	if n := testutil.ToFloat64(s.metrics.panics); n != 1 {
 		t.Errorf("%v panics are counted", n)
 	}
-	if text := log.String(); !strings.Contains(text, "a bug") || !strings.Contains(text, "ReadIndex") {
+	if text := log.String(); !strings.Contains(text, "a bug") || !strings.Contains(text, "LastContact") {
 		t.Errorf("the log lacks the panic or its stack: %s", text)
 	}
-	if _, err := client.ReadSchema(withToken(t.Context(), testToken), &tupelov1.ReadSchemaRequest{}); seen(t, err).reason != "ERROR_REASON_NO_SCHEMA" {
+	if _, err := client.ReadSchema(withToken(t.Context(), testToken), &tupelov1.ReadSchemaRequest{Consistency: fully()}); seen(t, err).reason != "ERROR_REASON_NO_SCHEMA" {
 		t.Errorf("the next call: %v", err)
 	}
 }
@@ -270,6 +297,9 @@ func TestMetricsAreScrapedOverHTTP(t *testing.T) {
 		t.Errorf("before the first leader: %d %s", code, body)
 	}
 	l.lead(t)
+	if err := s.catchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if code, body := get("/healthz"); code != http.StatusOK || body != "serving\n" {
 		t.Errorf("with a leader: %d %s", code, body)
 	}
@@ -277,7 +307,7 @@ func TestMetricsAreScrapedOverHTTP(t *testing.T) {
 	for _, line := range []string{
 		"tupelo_applied_revision 1", "tupelo_horizon_revision 0",
 		"tupelo_raft_leader 1", "tupelo_raft_term 3", "tupelo_raft_last_index 40", "tupelo_raft_commit_index 30",
-		"tupelo_raft_applied_index 20", "tupelo_raft_snapshot_index 10",
+		"tupelo_raft_applied_index 20", "tupelo_raft_snapshot_index 10", "tupelo_raft_last_contact_seconds ", "tupelo_idempotency_keys 0",
 		`tupelo_requests_total{code="OK",method="Check"} 0`, `tupelo_request_seconds_count{method="Check"} 0`,
 		"tupelo_panics_total 0", "tupelo_storage_disk_bytes ", "tupelo_storage_read_amplification ",
 	} {

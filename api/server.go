@@ -46,6 +46,9 @@ type Options struct {
 	Now func() time.Time
 	// Limits bound the work of one question.
 	Limits rewrite.Limits
+	// MaxStaleness is how long ago the replica may have heard from a leader for
+	// answers that minimize latency; it refuses them afterwards. Default 5 s.
+	MaxStaleness time.Duration
 	// WaitLimit is how long a call without a shorter deadline waits for a
 	// revision, or for its write. Default 10 s.
 	WaitLimit time.Duration
@@ -81,6 +84,7 @@ type Server struct {
 	models    *models
 	recorder  *recorder // nil if no checks are kept
 	now       func() time.Time
+	freshness *freshness
 
 	waitLimit, drainLimit, window, collectEvery time.Duration
 
@@ -91,6 +95,7 @@ type Server struct {
 
 	fingerprint atomic.Pointer[fingerprint]
 	minted      atomic.Pointer[minted]
+	caughtUp    atomic.Bool // since the start
 
 	// ignoreZookies answers at any revision although a zookie asks for a newer
 	// one. Only tests set it, to see that they would notice.
@@ -109,7 +114,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
-	if err := o.Registry.Register(&gauges{o.Store, o.LogStatus}); err != nil {
+	if err := o.Registry.Register(&gauges{o.Store, o.Log, o.LogStatus}); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	s := &Server{
@@ -118,6 +123,7 @@ func New(o Options) (*Server, error) {
 		models:    &models{limits: o.Limits, compiled: m.compilations.Inc},
 		recorder:  newRecorder(o.RecordChecks, maxRecordedBytes, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 		now:       o.Now,
+		freshness: &freshness{log: o.Log, bound: o.MaxStaleness, begun: time.Now()},
 		waitLimit: o.WaitLimit, drainLimit: o.DrainLimit, window: o.HistoryWindow, collectEvery: o.CollectEvery,
 	}
 	s.draining, s.drain = context.WithCancel(context.Background())
@@ -144,6 +150,7 @@ func (o *Options) setDefaults() {
 		value    *time.Duration
 		fallback time.Duration
 	}{
+		{&o.MaxStaleness, 5 * time.Second},
 		{&o.WaitLimit, 10 * time.Second},
 		{&o.DrainLimit, 10 * time.Second},
 		{&o.HistoryWindow, 24 * time.Hour},

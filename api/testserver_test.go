@@ -65,9 +65,12 @@ type testLog struct {
 	fail     error         // of all calls, if set
 	// Propose calls these once each, before it takes a command and after.
 	before, after func()
-	waiting       func() // called once by Wait, before it waits
-	waits         int    // calls of Wait
-	indexes       int    // calls of ReadIndex
+	waiting       func()    // called once by Wait, before it waits
+	waits         int       // calls of Wait
+	indexes       int       // calls of ReadIndex
+	contacts      int       // calls of LastContact
+	silent        time.Time // when a leader was heard last, if not just now
+	deaf          bool      // never heard of a leader
 }
 
 func (l *testLog) Propose(_ context.Context, command []byte) (any, error) {
@@ -134,6 +137,26 @@ func (l *testLog) Wait(ctx context.Context, index uint64) error {
 		}
 	}
 	return nil
+}
+
+func (l *testLog) LastContact() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.contacts++
+	switch {
+	case l.deaf:
+		return time.Time{}
+	case !l.silent.IsZero():
+		return l.silent
+	}
+	return time.Now()
+}
+
+// hear has the follower hear from a leader until `silent`; zero for from now on.
+func (l *testLog) hear(deaf bool, silent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deaf, l.silent = deaf, silent
 }
 
 // release has the follower apply everything up to index.

@@ -89,10 +89,7 @@ func (s *Server) watchAfter(ctx context.Context, f fingerprint, zookie string) (
 	if err != nil {
 		return 0, err
 	}
-	if after > s.store.Applied() {
-		err = s.await(ctx, after)
-	}
-	return after, err
+	return after, s.reach(ctx, requirement{atLeast: after})
 }
 
 // watchEnded is the end of a watch as its client should see it. The drain ends
