@@ -282,7 +282,7 @@ func randomStatus(r *rand.Rand, now time.Time) Status {
 		return Member{ID: fmt.Sprint("n", r.IntN(5)), Address: fmt.Sprint("h:", r.IntN(9)), Voter: r.IntN(2) == 0}
 	}
 	s := Status{
-		Address: "h:1", Version: "v1", DiskBytes: r.Uint64(), DiskFreeBytes: r.Uint64(),
+		Address: "h:1", Version: "v1", DiskBytes: r.Uint64(), DiskFreeBytes: r.Uint64(), Format: r.Uint64(), MaxFormat: r.Uint64(),
 		Status: raft.Status{
 			NodeID: "n1", Role: "leader", Serving: r.IntN(2) == 0, Term: r.Uint64(), Leader: "n2", LastContact: instant(),
 			FirstIndex: r.Uint64(), LastIndex: r.Uint64(), CommitIndex: r.Uint64(), AppliedIndex: r.Uint64(), SnapshotIndex: r.Uint64(),

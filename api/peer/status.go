@@ -23,6 +23,8 @@ type Status struct {
 	// DiskBytes is what log, snapshots and state take, DiskFreeBytes what is free
 	// beside them.
 	DiskBytes, DiskFreeBytes uint64
+	// Format is that of its state, MaxFormat the newest that its program knows.
+	Format, MaxFormat uint64
 }
 
 // message turns a status into what is sent at the time of now.
@@ -36,6 +38,7 @@ func (s *Status) message(now time.Time) *peerv1.StatusResponse {
 		LogBytes: s.LogBytes, InFlight: int64(s.InFlight), InFlightBytes: int64(s.InFlightBytes),
 		SnapshotFailures: s.SnapshotFailures,
 		DiskBytes:        s.DiskBytes, DiskFreeBytes: s.DiskFreeBytes,
+		Format: s.Format, MaxFormat: s.MaxFormat,
 		SinceContact: since(s.LastContact, now),
 	}
 	for _, member := range s.Members {
@@ -68,6 +71,7 @@ func statusFrom(m *peerv1.StatusResponse, now time.Time) Status {
 			LastContact:      at(m.GetSinceContact(), now),
 		},
 		DiskBytes: m.GetDiskBytes(), DiskFreeBytes: m.GetDiskFreeBytes(),
+		Format: m.GetFormat(), MaxFormat: m.GetMaxFormat(),
 	}
 	for _, member := range m.GetMembers() {
 		s.Members = append(s.Members, memberOf(member))

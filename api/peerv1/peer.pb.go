@@ -297,7 +297,11 @@ type StatusResponse struct {
 	// The membership that it knows.
 	Members []*Member `protobuf:"bytes,19,rep,name=members,proto3" json:"members,omitempty"`
 	// How far the others have come, if it leads.
-	Followers     []*Follower `protobuf:"bytes,20,rep,name=followers,proto3" json:"followers,omitempty"`
+	Followers []*Follower `protobuf:"bytes,20,rep,name=followers,proto3" json:"followers,omitempty"`
+	// The format of its state.
+	Format uint64 `protobuf:"varint,21,opt,name=format,proto3" json:"format,omitempty"`
+	// The newest format that its program knows.
+	MaxFormat     uint64 `protobuf:"varint,22,opt,name=max_format,json=maxFormat,proto3" json:"max_format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -470,6 +474,20 @@ func (x *StatusResponse) GetFollowers() []*Follower {
 		return x.Followers
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetFormat() uint64 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetMaxFormat() uint64 {
+	if x != nil {
+		return x.MaxFormat
+	}
+	return 0
 }
 
 // Member is one node of the cluster.
@@ -806,7 +824,7 @@ const file_tupelo_peer_v1_peer_proto_rawDesc = "" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\")\n" +
 	"\x11ReadIndexResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"\x0f\n" +
-	"\rStatusRequest\"\xe4\x05\n" +
+	"\rStatusRequest\"\x9b\x06\n" +
 	"\x0eStatusResponse\x12*\n" +
 	"\x04node\x18\x01 \x01(\v2\x16.tupelo.peer.v1.MemberR\x04node\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
@@ -831,7 +849,10 @@ const file_tupelo_peer_v1_peer_proto_rawDesc = "" +
 	"\x0fdisk_free_bytes\x18\x11 \x01(\x04R\rdiskFreeBytes\x12>\n" +
 	"\rsince_contact\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\fsinceContact\x120\n" +
 	"\amembers\x18\x13 \x03(\v2\x16.tupelo.peer.v1.MemberR\amembers\x126\n" +
-	"\tfollowers\x18\x14 \x03(\v2\x18.tupelo.peer.v1.FollowerR\tfollowers\"Q\n" +
+	"\tfollowers\x18\x14 \x03(\v2\x18.tupelo.peer.v1.FollowerR\tfollowers\x12\x16\n" +
+	"\x06format\x18\x15 \x01(\x04R\x06format\x12\x1d\n" +
+	"\n" +
+	"max_format\x18\x16 \x01(\x04R\tmaxFormat\"Q\n" +
 	"\x06Member\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
