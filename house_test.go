@@ -159,7 +159,7 @@ var testImports = map[string][]edge{
 		{"schema/schematest", "random schemas"},
 	},
 	"replica": {{"store/tuple", "tuples in text form"}},
-	"docs": {{"schema", "the schemas that pages show are parsed"}},
+	"docs":    {{"schema", "the schemas that pages show are parsed"}},
 	"examples/gitclub": {
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
 		{"schema", "the permissions that there must be assertions for"},
