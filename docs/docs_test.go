@@ -90,7 +90,8 @@ func blocks(name, text string) (all []block) {
 }
 
 var built struct {
-	bin string // a folder, removed by TestMain
+	bin    string // a folder, removed by TestMain
+	failed string // why there is no binary in it
 	sync.Mutex
 }
 
@@ -113,6 +114,9 @@ func bin(t *testing.T) string {
 	t.Helper()
 	built.Lock()
 	defer built.Unlock()
+	if built.failed != "" {
+		t.Fatal(built.failed)
+	}
 	if built.bin != "" {
 		return built.bin
 	}
@@ -123,7 +127,8 @@ func bin(t *testing.T) string {
 	built.bin = dir
 	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "tupelo"), "./cmd/tupelo")
 	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building tupelo: %v\n%s", err, output)
+		built.failed = fmt.Sprintf("building tupelo: %v\n%s", err, output)
+		t.Fatal(built.failed)
 	}
 	return dir
 }
