@@ -6,7 +6,7 @@
 //	tupelo serve ──▶ openNode: store + raft + api ──▶ listener
 //	tupelo check, expand, list, read, write, delete, import, watch,
 //	       schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
-//	tupelo schema check|fmt, schema diff OLD NEW, validate, version ──▶ (no server)
+//	tupelo schema check|fmt, schema diff OLD NEW, validate, cert, version ──▶ (no server)
 //
 // No logic lives here. The only wiring of the product is node.go; the rest
 // turns words into messages and messages into words.
@@ -16,9 +16,9 @@
 //	C1  Results go to standard output, diagnostics to standard error. With
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
-//	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check
-//	    and schema fmt --check) or, of schema diff and impact, that something
-//	    changes, 2 is an error: there is no answer, and 3 is of check alone: yes
+//	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check,
+//	    schema fmt --check and cert show) or, of schema diff and impact, that
+//	    something changes, 2 is an error: there is no answer, and 3 is of check alone: yes
 //	    or no, depending on context that was not given. What is not a plain yes is
 //	    never 0, and no line of a list that is not one looks like one.
 //	C3  A write is acknowledged when its zookie is printed; nothing is printed
