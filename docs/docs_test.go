@@ -23,7 +23,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +50,7 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 // pages reads all pages.
 func pages(t *testing.T) (all []page) {
 	t.Helper()
+	lookAtSources(t)
 	var names []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md", "examples/gitclub/*.md"} {
 		found, err := filepath.Glob(pattern)
@@ -87,56 +87,6 @@ func blocks(name, text string) (all []block) {
 		}
 	}
 	return all
-}
-
-var built struct {
-	bin    string // a folder, removed by TestMain
-	failed string // why there is no binary in it
-	sync.Mutex
-}
-
-// TestMain has the tests run at the root of the repository.
-func TestMain(m *testing.M) {
-	if err := os.Chdir(".."); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := os.RemoveAll(built.bin); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// bin returns the folder of the binary tupelo. The first test to ask has it built.
-func bin(t *testing.T) string {
-	t.Helper()
-	built.Lock()
-	defer built.Unlock()
-	if built.failed != "" {
-		t.Fatal(built.failed)
-	}
-	if built.bin != "" {
-		return built.bin
-	}
-	dir, err := os.MkdirTemp("", "tupelo-docs-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	built.bin = dir
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(dir, "tupelo"), "./cmd/tupelo")
-	if output, err := build.CombinedOutput(); err != nil {
-		built.failed = fmt.Sprintf("building tupelo: %v\n%s", err, output)
-		t.Fatal(built.failed)
-	}
-	return dir
-}
-
-// settings of this machine must not change what the pages show.
-func environment(extra ...string) []string {
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TUPELO_") })
-	return append(env, extra...)
 }
 
 func TestSessionsShowWhatTheProductPrints(t *testing.T) {
@@ -378,15 +328,6 @@ func TestConfigurationsAreTaken(t *testing.T) {
 			}
 		}
 	}
-}
-
-// tupelo runs the binary.
-func tupelo(t *testing.T, args ...string) (output string, err error) {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), filepath.Join(bin(t), "tupelo"), args...)
-	command.Env = environment()
-	combined, err := command.CombinedOutput()
-	return string(combined), err
 }
 
 // commands returns the help of each command by its words, such as "schema write".
