@@ -280,6 +280,9 @@ func badReads(*testing.T) []badInput {
 	}
 }
 
+// longKey is an idempotency key of one byte too many.
+var longKey = strings.Repeat("k", 129)
+
 func badWrites(t *testing.T) []badInput {
 	touch := tupelov1.Update_OPERATION_TOUCH
 	many := &tupelov1.WriteRequest{}
@@ -305,6 +308,7 @@ func badWrites(t *testing.T) []badInput {
 		{"unknown field in a subject", with(func(r *tupelov1.WriteRequest) { withUnknownField(r.Updates[0].Tuple.Subject) }), invalid, "UNKNOWN_FIELD", "updates[0].tuple", "subject has fields"},
 		{"unknown field in an update", with(func(r *tupelov1.WriteRequest) { withUnknownField(r.Updates[0]) }), invalid, "UNKNOWN_FIELD", "updates[0]", "update has fields"},
 		{"unknown field in the request", with(func(r *tupelov1.WriteRequest) { withUnknownField(r) }), invalid, "UNKNOWN_FIELD", "", "writerequest has fields"},
+		{"long key", with(func(r *tupelov1.WriteRequest) { r.IdempotencyKey = longKey }), invalid, "OUT_OF_BOUNDS", "idempotency_key", "128 are allowed"},
 		{"the same tuple twice", updates(t, touch, aliceOwns, "repository:a#owner@user:bob", aliceOwns), invalid, "DUPLICATE_UPDATE", "updates[2].tuple", "updates[0]"},
 		{"a tuple that exists", updates(t, tupelov1.Update_OPERATION_CREATE, "repository:a#owner@user:bob", aliceOwns), "AlreadyExists", "TUPLE_EXISTS", "updates[1].tuple", aliceOwns},
 	}...)
@@ -402,6 +406,7 @@ func badDeletes(*testing.T) []badInput {
 		{"large limit", &tupelov1.DeleteByFilterRequest{Filter: owners, Limit: 10001}, invalid, "OUT_OF_BOUNDS", "limit", "1 to 10000"},
 		{"negative limit", &tupelov1.DeleteByFilterRequest{Filter: owners, Limit: -1}, invalid, "OUT_OF_BOUNDS", "limit", "1 to 10000"},
 		{"unknown field", withUnknownField(&tupelov1.DeleteByFilterRequest{Filter: owners}), invalid, "UNKNOWN_FIELD", "", ""},
+		{"long key", &tupelov1.DeleteByFilterRequest{Filter: owners, IdempotencyKey: longKey}, invalid, "OUT_OF_BOUNDS", "idempotency_key", "128 are allowed"},
 	}...)
 }
 
@@ -412,6 +417,7 @@ func badSchemas(*testing.T) []badInput {
 		{"no language", text("hello"), invalid, "INVALID_SCHEMA", "text", "1:1:"},
 		{"unknown type", text("definition user {}\ndefinition team {\n\trelation member: usr\n}"), invalid, "INVALID_SCHEMA", "text", "did you mean `user`?"},
 		{"unknown field", withUnknownField(text("definition user {}")), invalid, "UNKNOWN_FIELD", "", ""},
+		{"long key", &tupelov1.WriteSchemaRequest{Text: gitclub, IdempotencyKey: longKey}, invalid, "OUT_OF_BOUNDS", "idempotency_key", "128 are allowed"},
 		{"one that strands tuples", text(strings.Replace(gitclub, "relation owner: user\n", "relation owner: team\n", 1)),
 			"FailedPrecondition", "STRANDED_TUPLES", "text", "1 of repository#owner@user"},
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/grpc"
+
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -27,7 +29,24 @@ func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterR
 	if err != nil {
 		return nil, err
 	}
+	return atLeader(ctx, s, leaderCall[*tupelov1.DeleteByFilterResponse]{
+		method: "DeleteByFilter", limit: s.waitLimit, once: r.IdempotencyKey != "",
+		here: func(ctx context.Context) (*tupelov1.DeleteByFilterResponse, error) {
+			return s.deleteHere(ctx, r, limit, metadata)
+		},
+		there: func(ctx context.Context, leader grpc.ClientConnInterface) (*tupelov1.DeleteByFilterResponse, error) {
+			return tupelov1.NewTupeloClient(leader).DeleteByFilter(ctx, r)
+		},
+	})
+}
+
+// deleteHere proposes a valid DeleteByFilter.
+func (s *Server) deleteHere(ctx context.Context, r *tupelov1.DeleteByFilterRequest, limit int, metadata []byte) (*tupelov1.DeleteByFilterResponse, error) {
 	f, err := s.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.commandKey(r.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +58,7 @@ func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterR
 	if err != nil {
 		return nil, err
 	}
-	command.UnixMillis, command.Metadata = s.now().UnixMilli(), metadata
+	command.UnixMillis, command.Metadata, command.Key = s.now().UnixMilli(), metadata, key
 	result, err := s.propose(ctx, command)
 	if err != nil {
 		return nil, err
@@ -59,6 +78,9 @@ func validateDelete(r *tupelov1.DeleteByFilterRequest) error {
 		return within("filter", err)
 	}
 	if err := knownFieldsOnly(r); err != nil {
+		return err
+	}
+	if err := validateKey(r.IdempotencyKey); err != nil {
 		return err
 	}
 	return validatePreconditions(r.Preconditions)
@@ -89,7 +111,8 @@ func (m *model) delete(ctx context.Context, snapshot *store.Snapshot, r *tupelov
 }
 
 // fitDelete cuts a command to what one entry of the log holds: fewer tuples if
-// a part will do, else an error.
+// a part will do, else an error. The limit stays as it is asked for: two tries
+// under one key must ask for the same.
 func fitDelete(command *store.DeleteByFilter) error {
 	size := 0
 	for i, t := range command.Tuples {
@@ -100,7 +123,7 @@ func fitDelete(command *store.DeleteByFilter) error {
 			return refusal(tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE,
 				"the selected tuples take more than %d bytes; lower the limit and set allow_partial", maxDeleteBytes)
 		}
-		command.Tuples, command.Limit, command.More = command.Tuples[:i], i, true
+		command.Tuples, command.More = command.Tuples[:i], true
 		break
 	}
 	return nil

@@ -12,6 +12,9 @@
 //	          │                                      └──▶ store.Command ─▶ Log ─▶ apply │
 //	          └─────────────────────────────────────────────────────────────────────────┘
 //
+// That is a write on the leader. Any other node hands it there as it came, and
+// the answer back as it comes: forward.go.
+//
 // A read opens a view: a snapshot of the store and the model of the schema that
 // holds at it. A write is checked against the newest schema here, so that its
 // errors are good, and again by the apply, so that it is right.
@@ -21,13 +24,16 @@
 //	A1  An answer is computed at exactly one revision, schema included, and its
 //	    zookie names that revision.
 //	A2  An answer is at least as fresh as the request's zookie, or an error:
-//	    the snapshot is taken after the wait, never before.
+//	    the snapshot is taken after the wait, never before. One that minimizes
+//	    latency is given as long as a leader was heard from within MaxStaleness.
 //	A3  A zookie and a cursor have one spelling, and belong to one cluster; a
 //	    cursor belongs to one request too, and reads at its first page's revision.
 //	A4  What this server does not understand it refuses where passing over it
 //	    could select, delete or grant more, or answer staler: a Consistency, a
 //	    filter or a tuple with unknown fields.
-//	A5  "Not done" and "may have been done" are different errors.
+//	A5  "Not done" and "may have been done" are different errors, on whichever
+//	    node it was done. What may have been done is tried again under an
+//	    idempotency key only, and only success settles it.
 //	A6  Every error of the packages below has a line in error_rules.go, and every
 //	    reason a status code in errors.go; nowhere else are there status codes.
 //	A7  A watch sends every change that it selects once and in order,
@@ -40,9 +46,10 @@
 //	    what Check would say once the tuples that this strands are deleted and it
 //	    is written. The checks that are recorded for it are bounded in number and
 //	    in bytes.
+//	A10 A call that another node handed on is not handed on again.
 //
-// Protobuf messages stay in this package. It knows the log by an interface of
-// its own, and neither raft nor Pebble.
+// Protobuf messages stay in this package. It knows the log and the other nodes
+// by interfaces of its own, and neither raft nor Pebble.
 //
 // Read next: proto/tupelo/v1/tupelo.proto, then check.go for a read and
 // write.go for a write from door to door, watch.go for a stream,

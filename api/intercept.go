@@ -11,11 +11,22 @@ import (
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
-// Every call of every service goes through one of the two functions here, and
+// Every call of every service goes through one of two functions here, and
 // through nothing else: let in, handled, its error put into a status, counted
-// and, where somebody should know, logged.
+// and, where somebody should know, logged. Those of other nodes (see FromNode)
+// are let in by the port that they come by.
 
-func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (response any, err error) {
+func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	return s.around(ctx, request, info, func(ctx context.Context, request any) (any, error) {
+		if err := s.tokens.authenticate(ctx, info.FullMethod); err != nil {
+			return nil, err
+		}
+		return handle(ctx, request)
+	})
+}
+
+// around handles a call that is let in.
+func (s *Server) around(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (response any, err error) {
 	begun := time.Now()
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -23,13 +34,20 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 		}
 		err = s.finish(ctx, info.FullMethod, begun, err)
 	}()
-	if err := s.tokens.authenticate(ctx, info.FullMethod); err != nil {
-		return nil, err
-	}
 	return handle(ctx, request)
 }
 
-func (s *Server) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+func (s *Server) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	return s.aroundStream(service, stream, info, func(service any, stream grpc.ServerStream) error {
+		if err := s.tokens.authenticate(stream.Context(), info.FullMethod); err != nil {
+			return err
+		}
+		return handle(service, stream)
+	})
+}
+
+// aroundStream handles a call with streams that is let in.
+func (s *Server) aroundStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	begun := time.Now()
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -37,9 +55,6 @@ func (s *Server) stream(service any, stream grpc.ServerStream, info *grpc.Stream
 		}
 		err = s.finish(stream.Context(), info.FullMethod, begun, err)
 	}()
-	if err := s.tokens.authenticate(stream.Context(), info.FullMethod); err != nil {
-		return err
-	}
 	// Ended with the server's drain: somebody who watches the health of a
 	// server that goes away must not keep it.
 	ctx, cancel := context.WithCancel(stream.Context())
@@ -76,7 +91,7 @@ func (s *Server) finish(ctx context.Context, fullMethod string, begun time.Time,
 // for who looks for it only.
 func (s *Server) logFailure(ctx context.Context, fullMethod, code string, took time.Duration, err error) {
 	level := slog.LevelDebug
-	switch describe(err).Reason {
+	switch reasonOf(err) {
 	case tupelov1.ErrorReason_ERROR_REASON_INTERNAL:
 		level = slog.LevelError
 	case tupelov1.ErrorReason_ERROR_REASON_OUTCOME_UNKNOWN:

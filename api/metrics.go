@@ -16,6 +16,8 @@ type metrics struct {
 	methods  map[string]*methodMetrics // by full name
 	other    *methodMetrics            // health, reflection
 
+	forwarded *prometheus.CounterVec // by method
+
 	panics       prometheus.Counter
 	compilations prometheus.Counter
 	checks       prometheus.Counter
@@ -52,7 +54,11 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "tupelo_requests_total",
 			Help: "Requests answered, by method and status code.",
 		}, []string{"method", "code"}),
-		methods:      make(map[string]*methodMetrics),
+		methods: make(map[string]*methodMetrics),
+		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tupelo_forwarded_requests_total",
+			Help: "Requests handed to the leader, by method; once for each try.",
+		}, []string{"method"}),
 		panics:       counter("tupelo_panics_total", "Requests that ended in a recovered panic; each is a bug."),
 		compilations: counter("tupelo_schema_compilations_total", "Schemas compiled for evaluation."),
 		checks:       counter("tupelo_checks_total", "Questions evaluated, those in batches among them."),
@@ -74,7 +80,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	}
 	m.other = m.method("other", seconds)
 	for _, c := range []prometheus.Collector{
-		m.requests, seconds, m.panics, m.compilations, m.checks, m.steps, m.reads, m.watchers, m.watched,
+		m.requests, seconds, m.forwarded, m.panics, m.compilations, m.checks, m.steps, m.reads, m.watchers, m.watched,
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, err

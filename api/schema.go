@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/grpc"
+
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store"
@@ -34,6 +36,9 @@ func (s *Server) WriteSchema(ctx context.Context, r *tupelov1.WriteSchemaRequest
 	if err := knownFieldsOnly(r); err != nil {
 		return nil, err
 	}
+	if err := validateKey(r.IdempotencyKey); err != nil {
+		return nil, err
+	}
 	tree, err := schema.Load("", r.Text)
 	if err != nil {
 		return nil, schemaFault(err)
@@ -42,13 +47,29 @@ func (s *Server) WriteSchema(ctx context.Context, r *tupelov1.WriteSchemaRequest
 	if err := rehearse(tree, definitions); err != nil {
 		return nil, err
 	}
+	command := store.WriteSchema{Text: r.Text, Definitions: definitions, Caveats: caveatsOf(tree)}
+	return atLeader(ctx, s, leaderCall[*tupelov1.WriteSchemaResponse]{
+		method: "WriteSchema", limit: s.waitLimit, once: r.IdempotencyKey != "",
+		here: func(ctx context.Context) (*tupelov1.WriteSchemaResponse, error) {
+			return s.writeSchemaHere(ctx, r.IdempotencyKey, command)
+		},
+		there: func(ctx context.Context, leader grpc.ClientConnInterface) (*tupelov1.WriteSchemaResponse, error) {
+			return tupelov1.NewTupeloClient(leader).WriteSchema(ctx, r)
+		},
+	})
+}
+
+// writeSchemaHere proposes a schema that compiles.
+func (s *Server) writeSchemaHere(ctx context.Context, key string, command store.WriteSchema) (*tupelov1.WriteSchemaResponse, error) {
 	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.propose(ctx, store.WriteSchema{
-		UnixMillis: s.now().UnixMilli(), Text: r.Text, Definitions: definitions, Caveats: caveatsOf(tree),
-	})
+	if command.Key, err = s.commandKey(key); err != nil {
+		return nil, err
+	}
+	command.UnixMillis = s.now().UnixMilli()
+	result, err := s.propose(ctx, command)
 	if err != nil {
 		return nil, err
 	}

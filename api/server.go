@@ -27,6 +27,10 @@ type Options struct {
 	// LogStatus returns the state of the log. Nil counts as a leader of which
 	// nothing is known.
 	LogStatus func() LogStatus
+	// Cluster is the other nodes, by which calls that write get to the leader, and
+	// NodeID is what this one is called among them. Nil for a node without others.
+	Cluster Cluster
+	NodeID  string
 
 	// Tokens are the bearer tokens that are let in; none lets everybody in, and
 	// only addresses of this machine can be served then.
@@ -78,6 +82,8 @@ type Server struct {
 	store     *store.Store
 	log       Log
 	logStatus func() LogStatus
+	cluster   Cluster // nil if there are no others
+	nodeID    string
 	tokens    tokens
 	logger    *slog.Logger
 	metrics   *metrics
@@ -118,7 +124,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	s := &Server{
-		store: o.Store, log: o.Log, logStatus: o.LogStatus,
+		store: o.Store, log: o.Log, logStatus: o.LogStatus, cluster: o.Cluster, nodeID: o.NodeID,
 		tokens: tokens, logger: o.Logger, metrics: m,
 		models:    &models{limits: o.Limits, compiled: m.compilations.Inc},
 		recorder:  newRecorder(o.RecordChecks, maxRecordedBytes, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/grpc"
+
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -23,6 +25,17 @@ func (s *Server) Write(ctx context.Context, r *tupelov1.WriteRequest) (*tupelov1
 	if err != nil {
 		return nil, err
 	}
+	return atLeader(ctx, s, leaderCall[*tupelov1.WriteResponse]{
+		method: "Write", limit: s.waitLimit, once: r.IdempotencyKey != "",
+		here: func(ctx context.Context) (*tupelov1.WriteResponse, error) { return s.writeHere(ctx, r, metadata) },
+		there: func(ctx context.Context, leader grpc.ClientConnInterface) (*tupelov1.WriteResponse, error) {
+			return tupelov1.NewTupeloClient(leader).Write(ctx, r)
+		},
+	})
+}
+
+// writeHere proposes a valid Write.
+func (s *Server) writeHere(ctx context.Context, r *tupelov1.WriteRequest, metadata []byte) (*tupelov1.WriteResponse, error) {
 	f, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
@@ -49,15 +62,19 @@ func (s *Server) Write(ctx context.Context, r *tupelov1.WriteRequest) (*tupelov1
 
 // writeOnce checks a valid Write against the schema and proposes it.
 func (s *Server) writeOnce(ctx context.Context, r *tupelov1.WriteRequest, metadata []byte) (store.Result, error) {
+	key, err := s.commandKey(r.IdempotencyKey)
+	if err != nil {
+		return store.Result{}, err
+	}
 	var command store.Write
-	err := s.withSchema(ctx, func(_ *store.Snapshot, m *model) (err error) {
+	err = s.withSchema(ctx, func(_ *store.Snapshot, m *model) (err error) {
 		command, err = m.write(r, metadata)
 		return err
 	})
 	if err != nil {
 		return store.Result{}, err
 	}
-	command.UnixMillis = s.now().UnixMilli()
+	command.UnixMillis, command.Key = s.now().UnixMilli(), key
 	return s.propose(ctx, command)
 }
 
@@ -139,6 +156,9 @@ func validateWrite(r *tupelov1.WriteRequest) error {
 		return err
 	}
 	if err := knownFieldsOnly(r); err != nil {
+		return err
+	}
+	if err := validateKey(r.IdempotencyKey); err != nil {
 		return err
 	}
 	first := make(map[tuple.Named]int, len(r.Updates))

@@ -29,8 +29,23 @@
 // INVALID_ARGUMENT means that no state of the store would make the request
 // valid; FAILED_PRECONDITION that it does not fit the store's state (its schema
 // or its tuples), and that sending it again without a change of either is in
-// vain; UNAVAILABLE that sending it again later may work. UNKNOWN, on calls
+// vain; UNAVAILABLE that sending it again later may work; RESOURCE_EXHAUSTED
+// with a google.rpc.RetryInfo that it may after that delay. UNKNOWN, on calls
 // that write, means that the write may or may not have happened.
+//
+// Any node of a cluster takes any call. Those that write are handed to the
+// leader, and its answer comes back as it is. While there is none, they wait for
+// one within their deadline.
+//
+// Idempotency keys. A call that writes may carry a key that its client makes up,
+// one for each request and no other, such as a random UUID. The server then sees
+// to it that the request is carried out once: a second call with the same key
+// gets the first one's answer, on any node, for a day at least unless more than a
+// million keys are used in it. So it may be sent again after UNKNOWN; the server
+// does that itself within the call's deadline, as when the leader changes. What
+// failed is not remembered: sent again it is carried out, or fails, anew. What a
+// request is held to before it is carried out, such as the names of the schema,
+// it is held to each time.
 
 package tupelov1
 
@@ -1134,14 +1149,16 @@ type isConsistency_Requirement interface {
 }
 
 type Consistency_MinimizeLatency struct {
-	// The newest revision that the replica asked has applied. False is
-	// INVALID_ARGUMENT.
+	// The newest revision that the replica asked has applied. UNAVAILABLE if it
+	// has not heard from a leader for longer than it is told to take for fresh,
+	// which is 5 seconds by default. False is INVALID_ARGUMENT.
 	MinimizeLatency bool `protobuf:"varint,1,opt,name=minimize_latency,json=minimizeLatency,proto3,oneof"`
 }
 
 type Consistency_AtLeastAsFresh struct {
 	// A zookie: that revision or a newer one. The replica waits for it within
-	// the call's deadline. An older answer is never given.
+	// the call's deadline; UNAVAILABLE, with what it lacks, if it does not come in
+	// time. An older answer is never given.
 	AtLeastAsFresh string `protobuf:"bytes,2,opt,name=at_least_as_fresh,json=atLeastAsFresh,proto3,oneof"`
 }
 
@@ -2438,9 +2455,13 @@ type WriteRequest struct {
 	// What the writer says of the change, such as who asked for it and why. It is
 	// kept with the revision, as long as the history is, and given by Watch. Up
 	// to 65,000 bytes, encoded. Nothing is kept of a write that changes nothing.
-	Metadata      *structpb.Struct `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Metadata *structpb.Struct `protobuf:"bytes,3,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// An idempotency key, up to 128 bytes; empty for none. See above.
+	// FAILED_PRECONDITION if it was used for another request, or if the cluster is
+	// being upgraded from a version that does not know them.
+	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *WriteRequest) Reset() {
@@ -2492,6 +2513,13 @@ func (x *WriteRequest) GetMetadata() *structpb.Struct {
 		return x.Metadata
 	}
 	return nil
+}
+
+func (x *WriteRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
 }
 
 // WriteResponse acknowledges a WriteRequest: it is durable.
@@ -2556,9 +2584,13 @@ type DeleteByFilterRequest struct {
 	// What the writer says of the change, such as who asked for it and why. It is
 	// kept with the revision, as long as the history is, and given by Watch. Up
 	// to 65,000 bytes, encoded. Nothing is kept of a write that changes nothing.
-	Metadata      *structpb.Struct `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Metadata *structpb.Struct `protobuf:"bytes,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// An idempotency key, up to 128 bytes; empty for none. See above.
+	// FAILED_PRECONDITION if it was used for another request, or if the cluster is
+	// being upgraded from a version that does not know them.
+	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DeleteByFilterRequest) Reset() {
@@ -2624,6 +2656,13 @@ func (x *DeleteByFilterRequest) GetMetadata() *structpb.Struct {
 		return x.Metadata
 	}
 	return nil
+}
+
+func (x *DeleteByFilterRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
 }
 
 // DeleteByFilterResponse acknowledges a DeleteByFilterRequest: it is durable.
@@ -2805,9 +2844,13 @@ type WriteSchemaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The text, in the schema language. Errors in it are INVALID_ARGUMENT, each
 	// with line, column and the line itself.
-	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// An idempotency key, up to 128 bytes; empty for none. See above.
+	// FAILED_PRECONDITION if it was used for another request, or if the cluster is
+	// being upgraded from a version that does not know them.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *WriteSchemaRequest) Reset() {
@@ -2843,6 +2886,13 @@ func (*WriteSchemaRequest) Descriptor() ([]byte, []int) {
 func (x *WriteSchemaRequest) GetText() string {
 	if x != nil {
 		return x.Text
+	}
+	return ""
+}
+
+func (x *WriteSchemaRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
 	}
 	return ""
 }
@@ -4678,19 +4728,21 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tCondition\x12\x19\n" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CONDITION_MUST_MATCH\x10\x01\x12\x1c\n" +
-	"\x18CONDITION_MUST_NOT_MATCH\x10\x02\"\xaf\x01\n" +
+	"\x18CONDITION_MUST_NOT_MATCH\x10\x02\"\xd8\x01\n" +
 	"\fWriteRequest\x12+\n" +
 	"\aupdates\x18\x01 \x03(\v2\x11.tupelo.v1.UpdateR\aupdates\x12=\n" +
 	"\rpreconditions\x18\x02 \x03(\v2\x17.tupelo.v1.PreconditionR\rpreconditions\x123\n" +
-	"\bmetadata\x18\x03 \x01(\v2\x17.google.protobuf.StructR\bmetadata\"'\n" +
+	"\bmetadata\x18\x03 \x01(\v2\x17.google.protobuf.StructR\bmetadata\x12'\n" +
+	"\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKey\"'\n" +
 	"\rWriteResponse\x12\x16\n" +
-	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"\xf1\x01\n" +
+	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"\x9a\x02\n" +
 	"\x15DeleteByFilterRequest\x12)\n" +
 	"\x06filter\x18\x01 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12=\n" +
 	"\rpreconditions\x18\x02 \x03(\v2\x17.tupelo.v1.PreconditionR\rpreconditions\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12#\n" +
 	"\rallow_partial\x18\x04 \x01(\bR\fallowPartial\x123\n" +
-	"\bmetadata\x18\x05 \x01(\v2\x17.google.protobuf.StructR\bmetadata\"f\n" +
+	"\bmetadata\x18\x05 \x01(\v2\x17.google.protobuf.StructR\bmetadata\x12'\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tR\x0eidempotencyKey\"f\n" +
 	"\x16DeleteByFilterResponse\x12\x18\n" +
 	"\adeleted\x18\x01 \x01(\x04R\adeleted\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\bR\bcomplete\x12\x16\n" +
@@ -4701,9 +4753,10 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
 	"written_at\x18\x02 \x01(\tR\twrittenAt\x12\x16\n" +
-	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"(\n" +
+	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"Q\n" +
 	"\x12WriteSchemaRequest\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"-\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12'\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKey\"-\n" +
 	"\x13WriteSchemaResponse\x12\x16\n" +
 	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"\x9c\x01\n" +
 	"\fWatchRequest\x12\x14\n" +

@@ -29,8 +29,23 @@
 // INVALID_ARGUMENT means that no state of the store would make the request
 // valid; FAILED_PRECONDITION that it does not fit the store's state (its schema
 // or its tuples), and that sending it again without a change of either is in
-// vain; UNAVAILABLE that sending it again later may work. UNKNOWN, on calls
+// vain; UNAVAILABLE that sending it again later may work; RESOURCE_EXHAUSTED
+// with a google.rpc.RetryInfo that it may after that delay. UNKNOWN, on calls
 // that write, means that the write may or may not have happened.
+//
+// Any node of a cluster takes any call. Those that write are handed to the
+// leader, and its answer comes back as it is. While there is none, they wait for
+// one within their deadline.
+//
+// Idempotency keys. A call that writes may carry a key that its client makes up,
+// one for each request and no other, such as a random UUID. The server then sees
+// to it that the request is carried out once: a second call with the same key
+// gets the first one's answer, on any node, for a day at least unless more than a
+// million keys are used in it. So it may be sent again after UNKNOWN; the server
+// does that itself within the call's deadline, as when the leader changes. What
+// failed is not remembered: sent again it is carried out, or fails, anew. What a
+// request is held to before it is carried out, such as the names of the schema,
+// it is held to each time.
 
 package tupelov1
 
