@@ -45,7 +45,9 @@ var imports = map[string][]edge{
 	"schema": {
 		{"schema/caveat", "caveats are part of the language, and a program holds them compiled"},
 	},
-	"raft": nil, // commands are bytes, and the state machine is an interface of its own
+	"raft":             nil, // commands are bytes, and the state machine is an interface of its own
+	"raft/sim":         nil, // tests only
+	"raft/sim/history": nil, // a history is judged without what made it
 	"store": {
 		{"store/tuple", "it keeps tuples; type and relation ids are all it knows of the language"},
 	},
@@ -147,6 +149,13 @@ var testImports = map[string][]edge{
 		{"schema/schematest", "random schemas"},
 	},
 	"api/peer": {{"api/tupelov1", "the calls that are forwarded"}},
+	"raft/sim": {
+		{"api", "it runs whole nodes in the test's process"},
+		{"api/tupelov1", "its clients speak the protocol"},
+		{"raft", "it runs whole nodes in the test's process"},
+		{"raft/sim/history", "the rules that what its clients saw must keep"},
+		{"store", "it runs whole nodes in the test's process"},
+	},
 	"bench": {
 		{"api", "it measures a whole node in process"},
 		{"raft", "it measures a whole node in process"},
@@ -192,6 +201,7 @@ var territories = []territory{
 	{"google.golang.org/grpc", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "examples"}, "the edge and its clients"},
 	{"google.golang.org/protobuf", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
+	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},
 	{"go.opentelemetry.io/", []string{"api", "api/peer", "cmd/tupelo"}, "traces begin and end at the edge"},
 	{"github.com/spf13/", []string{"cmd/tupelo"}, "flags and configuration"},

@@ -1,0 +1,388 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/tupelodb/tupelo/api"
+	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/raft/sim/history"
+)
+
+const (
+	registers = 5
+	bits      = 8 // of a register
+	// schemaBits are those of the schema, which has fewer versions.
+	schemaBits = 6
+)
+
+// schemaText is the version of the schema with a number. Whoever asks for the
+// permissions bit0, bit1 … of the one object sys:sys is told the number, because of
+// the relations `yes` and `none` only the first has a tuple.
+func schemaText(number int) string {
+	text := fmt.Sprintf("// %d\ndefinition user {}\ndefinition doc {\n\trelation has: user\n\tpermission view = has\n}\n"+
+		"definition sys {\n\trelation yes: user\n\trelation none: user\n", number)
+	for bit := range schemaBits {
+		is := "none"
+		if number&(1<<bit) != 0 {
+			is = "yes"
+		}
+		text += fmt.Sprintf("\tpermission bit%d = %s\n", bit, is)
+	}
+	return text + "}\n"
+}
+
+// schemaNumber is the number of a version.
+func schemaNumber(text string) (number int, err error) {
+	_, err = fmt.Sscanf(text, "// %d\n", &number)
+	return number, err
+}
+
+// furnish writes what clients and watches begin with: version 0 of the schema,
+// which is what its register is before its first write, and the tuple.
+func (c *cluster) furnish() bool {
+	tuple := &tupelov1.Tuple{
+		Object: &tupelov1.Object{Type: "sys", Id: "sys"}, Relation: "yes", Subject: &tupelov1.Subject{Type: "user", Id: "b0"},
+	}
+	furnish := func(ctx context.Context, n *node) error {
+		if _, err := c.writeSchema(ctx, n, &tupelov1.WriteSchemaRequest{Text: schemaText(0)}); err != nil {
+			return err
+		}
+		answer, err := c.write(ctx, n, &tupelov1.WriteRequest{Updates: []*tupelov1.Update{
+			{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: tuple},
+		}})
+		c.origin = answer.GetZookie()
+		return err
+	}
+	var err error
+	for range 20 {
+		n := c.living()[0]
+		if err = c.call(n, func(ctx context.Context) error { return furnish(ctx, n) }); err == nil {
+			return true
+		}
+		time.Sleep(time.Second)
+	}
+	c.history.failure("the schema could not be written: %v", err)
+	return false
+}
+
+// client is somebody who writes and reads registers.
+type client struct {
+	*cluster
+	name   string
+	random *rand.Rand
+	home   string // the node it likes best
+	zookie string // the newest it knows of
+}
+
+func (c *cluster) newClient(i int) *client {
+	return &client{
+		cluster: c, name: fmt.Sprint("c", i), random: rand.New(rand.NewPCG(c.plan.seed, uint64(100+i))),
+		home: c.plan.founders[i%len(c.plan.founders)], zookie: c.origin,
+	}
+}
+
+func (c *client) live(ctx context.Context) {
+	for ctx.Err() == nil {
+		if n := c.node(); n != nil {
+			c.act(n)
+		}
+		time.Sleep(time.Duration(20+c.random.IntN(160)) * time.Millisecond)
+	}
+}
+
+// node draws the node to go to; none if nobody is there.
+func (c *client) node() *node {
+	living := c.living()
+	if len(living) == 0 {
+		return nil
+	}
+	for _, n := range living {
+		if n.id == c.home && c.random.IntN(2) == 0 {
+			return n
+		}
+	}
+	return living[c.random.IntN(len(living))]
+}
+
+func (c *client) act(n *node) {
+	register := fmt.Sprint("r", c.random.IntN(registers))
+	switch dice := c.random.IntN(100); {
+	case dice < 2:
+		c.writeRegister(n, history.Schema)
+	case dice < 35:
+		c.writeRegister(n, register)
+	case dice < 39:
+		c.clear(n, register)
+	case dice < 45:
+		c.read(n, history.Schema)
+	case dice < 50:
+		c.zookie = c.lend(c.zookie)
+	default:
+		c.read(n, register)
+	}
+}
+
+// call has f run at a node as a client's call: it has a limit, ends with the
+// node, and its answer may be lost.
+func (c *cluster) call(n *node, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(n.context, callLimit)
+	defer cancel()
+	n.awake()
+	done := make(chan error, 1)
+	if !c.net.spawn(n, func() { done <- f(ctx) }) {
+		return errDead
+	}
+	var err error
+	select {
+	case err = <-done:
+	case <-n.died:
+		return errLost
+	}
+	n.awake()
+	if lost := c.pick(100) == 0; lost || !c.net.lives(n) {
+		return errLost
+	}
+	return err
+}
+
+// next draws a value that the register never had, 0 if there is none left.
+func (c *cluster) next(register string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := 1<<bits - 1
+	if register == history.Schema {
+		most = 1<<schemaBits - 1
+	}
+	if c.values[register] == most {
+		return 0
+	}
+	c.values[register]++
+	return c.values[register]
+}
+
+func (c *client) writeRegister(n *node, register string) {
+	e := history.Event{Kind: history.KindWrite, Register: register, Value: c.next(register)}
+	if e.Value == 0 {
+		return
+	}
+	var request *tupelov1.WriteRequest
+	if register != history.Schema {
+		request = setting(register, e.Value)
+		if c.random.IntN(3) == 0 {
+			e.If = &history.Bit{Bit: uint(c.random.IntN(bits)), Set: c.random.IntN(2) == 0}
+			request.Preconditions = condition(register, e.If)
+		}
+	}
+	c.change(n, e, func(ctx context.Context, n *node) (string, error) {
+		if register == history.Schema {
+			answer, err := c.writeSchema(ctx, n, &tupelov1.WriteSchemaRequest{Text: schemaText(e.Value)})
+			return answer.GetZookie(), err
+		}
+		answer, err := c.write(ctx, n, request)
+		return answer.GetZookie(), err
+	})
+}
+
+func (c *client) clear(n *node, register string) {
+	e := history.Event{Kind: history.KindClear, Register: register}
+	c.change(n, e, func(ctx context.Context, n *node) (string, error) {
+		answer, err := c.deleteByFilter(ctx, n, &tupelov1.DeleteByFilterRequest{
+			Filter: &tupelov1.Filter{ObjectType: "doc", ObjectId: register},
+		})
+		return answer.GetZookie(), err
+	})
+}
+
+// change makes a call that writes, and notes what became of it.
+func (c *client) change(n *node, e history.Event, do func(context.Context, *node) (string, error)) {
+	e.Client, e.Node, e.Call = c.name, n.id, c.history.now()
+	var zookie string
+	err := c.call(n, func(ctx context.Context) (err error) {
+		zookie, err = do(ctx, n)
+		return err
+	})
+	e.Return = c.history.now()
+	e.Outcome, e.Text = outcome(err)
+	if err == nil {
+		c.learn(&e, zookie)
+	}
+	c.history.add(e)
+}
+
+// learn takes the zookie of an answer.
+func (c *client) learn(e *history.Event, zookie string) {
+	revision, err := history.Revision(zookie)
+	if err != nil {
+		c.history.failure("%s of client %s at %s: %v", e.Kind, c.name, e.Node, err)
+	}
+	e.Revision = revision
+	if mine, _ := history.Revision(c.zookie); revision > mine {
+		c.zookie = zookie
+	}
+}
+
+// lend hands a zookie to others, and returns the newest of those handed over.
+func (c *cluster) lend(zookie string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	mine, _ := history.Revision(zookie)
+	if lent, _ := history.Revision(c.lent); lent > mine {
+		return c.lent
+	}
+	c.lent = zookie
+	return zookie
+}
+
+// outcome says what became of a write that ended with an error.
+func outcome(err error) (outcome, text string) {
+	var refused *api.Error
+	switch {
+	case err == nil:
+		return history.OK, ""
+	case errors.Is(err, errDead), notDone(err):
+		return history.NotDone, err.Error()
+	case errors.As(err, &refused) && refused.Reason == tupelov1.ErrorReason_ERROR_REASON_PRECONDITION_NOT_MET:
+		return history.Unmet, ""
+	}
+	return history.Unknown, err.Error()
+}
+
+func (c *client) read(n *node, register string) {
+	e := history.Event{Kind: history.KindRead, Client: c.name, Node: n.id, Register: register}
+	consistency := c.consistency(&e)
+	items := make([]*tupelov1.BatchCheckItem, bits)
+	for i := range items {
+		items[i] = &tupelov1.BatchCheckItem{
+			Object: &tupelov1.Object{Type: "doc", Id: register}, Relation: "view", Subject: &tupelov1.Subject{Type: "user", Id: fmt.Sprint("b", i)},
+		}
+	}
+	if register == history.Schema {
+		items = items[:schemaBits]
+		for i := range items {
+			items[i] = &tupelov1.BatchCheckItem{
+				Object: &tupelov1.Object{Type: "sys", Id: "sys"}, Relation: fmt.Sprint("bit", i), Subject: &tupelov1.Subject{Type: "user", Id: "b0"},
+			}
+		}
+	}
+	var answer *tupelov1.BatchCheckResponse
+	e.Call = c.history.now()
+	err := c.call(n, func(ctx context.Context) (err error) {
+		answer, err = n.server.BatchCheck(ctx, &tupelov1.BatchCheckRequest{Consistency: consistency, Items: items})
+		return err
+	})
+	e.Return = c.history.now()
+	e.Outcome = history.OK
+	if err != nil {
+		e.Outcome, e.Text = history.NotDone, err.Error()
+		c.history.add(e)
+		return
+	}
+	for i, result := range answer.Results {
+		switch {
+		case result.Result == tupelov1.Result_RESULT_YES:
+			e.Value |= 1 << i
+		case result.Result != tupelov1.Result_RESULT_NO:
+			c.history.failure("read of client %s at %s: bit %d is %v", c.name, n.id, i, result)
+		}
+	}
+	c.learn(&e, answer.Zookie)
+	c.history.add(e)
+}
+
+// consistency draws how fresh an answer must be.
+func (c *client) consistency(e *history.Event) *tupelov1.Consistency {
+	asked, _ := history.Revision(c.zookie)
+	switch dice := c.random.IntN(100); {
+	case dice < 40:
+		e.Mode = history.Full
+		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
+	case dice < 80:
+		e.Mode, e.Asked = history.AtLeast, asked
+		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtLeastAsFresh{AtLeastAsFresh: c.zookie}}
+	case dice < 90:
+		e.Mode, e.Asked = history.Exact, asked
+		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtExactSnapshot{AtExactSnapshot: c.zookie}}
+	}
+	e.Mode = history.Latency
+	return nil
+}
+
+// setting is a write that gives a register a value, bit by bit.
+func setting(register string, value int) *tupelov1.WriteRequest {
+	request := &tupelov1.WriteRequest{}
+	for bit := range uint(bits) {
+		operation := tupelov1.Update_OPERATION_DELETE
+		if value&(1<<bit) != 0 {
+			operation = tupelov1.Update_OPERATION_TOUCH
+		}
+		request.Updates = append(request.Updates, &tupelov1.Update{Operation: operation, Tuple: bitTuple(register, bit)})
+	}
+	return request
+}
+
+func bitTuple(register string, bit uint) *tupelov1.Tuple {
+	return &tupelov1.Tuple{
+		Object: &tupelov1.Object{Type: "doc", Id: register}, Relation: "has",
+		Subject: &tupelov1.Subject{Type: "user", Id: fmt.Sprint("b", bit)},
+	}
+}
+
+func condition(register string, b *history.Bit) []*tupelov1.Precondition {
+	p := &tupelov1.Precondition{
+		Condition: tupelov1.Precondition_CONDITION_MUST_NOT_MATCH,
+		Filter: &tupelov1.Filter{
+			ObjectType: "doc", ObjectId: register, Relation: "has", SubjectType: "user", SubjectId: fmt.Sprint("b", b.Bit),
+		},
+	}
+	if b.Set {
+		p.Condition = tupelov1.Precondition_CONDITION_MUST_MATCH
+	}
+	return []*tupelov1.Precondition{p}
+}
+
+func (c *cluster) write(ctx context.Context, n *node, r *tupelov1.WriteRequest) (*tupelov1.WriteResponse, error) {
+	return forward(c, ctx, n, func(n *node) (*tupelov1.WriteResponse, error) { return n.server.Write(ctx, r) })
+}
+
+func (c *cluster) writeSchema(ctx context.Context, n *node, r *tupelov1.WriteSchemaRequest) (*tupelov1.WriteSchemaResponse, error) {
+	return forward(c, ctx, n, func(n *node) (*tupelov1.WriteSchemaResponse, error) { return n.server.WriteSchema(ctx, r) })
+}
+
+func (c *cluster) deleteByFilter(ctx context.Context, n *node, r *tupelov1.DeleteByFilterRequest) (*tupelov1.DeleteByFilterResponse, error) {
+	return forward(c, ctx, n, func(n *node) (*tupelov1.DeleteByFilterResponse, error) { return n.server.DeleteByFilter(ctx, r) })
+}
+
+// forward has a write done by the leader that a node knows of.
+func forward[T any](c *cluster, ctx context.Context, n *node, do func(*node) (T, error)) (answer T, err error) {
+	leader, known := n.log.Leader()
+	if !known || leader.ID == n.id {
+		return do(n)
+	}
+	got, err := c.net.forward(n, leader.ID, func(n *node) (any, error) { return do(n) })
+	answer, _ = got.(T)
+	return answer, err
+}
+
+// changesOf reads the changes of a watch's message.
+func changesOf(r *tupelov1.WatchResponse) (changes []history.Change, err error) {
+	if r.SchemaChanged {
+		changes = append(changes, history.Change{Register: history.Schema})
+	}
+	for _, t := range r.Changes {
+		if t.Tuple.Object.Type != "doc" {
+			continue
+		}
+		change := history.Change{Register: t.Tuple.Object.Id}
+		change.Set = t.Operation == tupelov1.TupleChange_OPERATION_TOUCHED
+		if _, err := fmt.Sscanf(strings.TrimPrefix(t.Tuple.Subject.Id, "b"), "%d", &change.Bit.Bit); err != nil {
+			return nil, fmt.Errorf("a change of %v: %w", t.Tuple, err)
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
