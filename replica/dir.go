@@ -1,11 +1,15 @@
 package replica
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/raft"
 )
 
 // lockDir makes the data directory if it is absent, and keeps other processes
@@ -31,6 +35,67 @@ func syncDirs(fs vfs.FS, dirs ...string) error {
 		if err := errors.Join(d.Sync(), d.Close()); err != nil {
 			return fmt.Errorf("syncing %s: %w", dir, err)
 		}
+	}
+	return nil
+}
+
+func (r *Replica) path(name string) string { return r.options.FS.PathJoin(r.options.Dir, name) }
+
+// hasBegun reports whether this node has ever opened its log, which it does only
+// once it knows of a cluster. So one that has never decides about one again, even
+// if its log is still empty.
+func (r *Replica) hasBegun() bool {
+	_, err := r.options.FS.Stat(r.path("raft"))
+	return err == nil || !oserror.IsNotExist(err) || r.store.Applied() > 0
+}
+
+// The founders of a cluster are written down by the node that makes its log,
+// before it does: once the decision is taken, no crash can have it taken again.
+
+func (r *Replica) keepFounders(members []raft.Member) error {
+	text, err := json.Marshal(members)
+	if err != nil {
+		return fmt.Errorf("keeping the founders: %w", err)
+	}
+	fs, name := r.options.FS, r.path("founders.tmp")
+	file, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("keeping the founders: %w", err)
+	}
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("keeping the founders: %w", err)
+	}
+	if err := fs.Rename(name, r.path("founders")); err != nil {
+		return fmt.Errorf("keeping the founders: %w", err)
+	}
+	return syncDirs(fs, r.options.Dir)
+}
+
+// keptFounders returns the founders that were written down, or none.
+func (r *Replica) keptFounders() ([]raft.Member, error) {
+	file, err := r.options.FS.Open(r.path("founders"))
+	if oserror.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the founders: %w", err)
+	}
+	text, err := io.ReadAll(file)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("reading the founders: %w", err)
+	}
+	var members []raft.Member
+	if err := json.Unmarshal(text, &members); err != nil || len(members) == 0 {
+		return nil, fmt.Errorf("%w: %s is damaged; on a node that is in no cluster it can be removed: %v", ErrBootstrap, r.path("founders"), err)
+	}
+	return members, nil
+}
+
+// forgetFounders is for when the log names them.
+func (r *Replica) forgetFounders() error {
+	if err := r.options.FS.Remove(r.path("founders")); err != nil && !oserror.IsNotExist(err) {
+		return fmt.Errorf("removing the founders: %w", err)
 	}
 	return nil
 }

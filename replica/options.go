@@ -1,18 +1,27 @@
 package replica
 
 import (
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	hraft "github.com/hashicorp/raft"
+	"google.golang.org/grpc"
 
 	"github.com/tupelodb/tupelo/api"
+	"github.com/tupelodb/tupelo/api/peer"
 	"github.com/tupelodb/tupelo/raft"
+	"github.com/tupelodb/tupelo/store"
 )
 
 // defaultNodeID names a node that was given no name: one that is alone.
 const defaultNodeID = "node-1"
 
-// Options say what a replica is made of.
+// maxNodeIDBytes bounds NodeID; other nodes refuse a longer one.
+const maxNodeIDBytes = 256
+
+// Options say what a replica is made of. Numbers left zero take the default.
 type Options struct {
 	// FS holds Dir, which the replica has for itself: LOCK, state/ and raft/.
 	// Default: the operating system's.
@@ -22,16 +31,65 @@ type Options struct {
 	CacheBytes int64
 	// Logger takes what an operator should know; nil discards it.
 	Logger *slog.Logger
+	// Version is that of the program, for the status.
+	Version string
+	// API is what the server is told. What it has of this package's (Store, Log,
+	// LogStatus, NodeID, Cluster) is set here.
+	API api.Options
+
 	// NodeID names the replica among the others, for all time. Default "node-1",
 	// for one that is alone.
 	NodeID string
-	// API is what the server is told; Store, Log and LogStatus are set here.
-	API api.Options
+	// Peer is the port that other nodes reach this one by; its NodeID and Logger
+	// are set here. Nil: there are no others.
+	Peer *peer.Options
+	// Join are addresses of other nodes' ports. A replica that is not yet what it
+	// is to be in their cluster asks them for it until it is.
+	Join []string
+	// BootstrapExpect has the replica make a new cluster together with the nodes
+	// at Join, which are told the same: that many voters, itself included. Once
+	// it is in a cluster this means nothing.
+	BootstrapExpect int
+	// ReadReplica has the replica join without a vote.
+	ReadReplica bool
+	// LeaveOnClose has Close end the replica's membership, for one that will not
+	// come back.
+	LeaveOnClose bool
+	// DeadAfter is how long a member answers nothing until it is removed: a read
+	// replica in any case, a voter as long as MinVoters are left. Default 24 h;
+	// negative: never.
+	DeadAfter time.Duration
+	// MinVoters is how many voters are left at least when dead ones are removed.
+	// Default 3.
+	MinVoters int
+
+	// Wiring takes the place of Peer, for simulations.
+	Wiring *Wiring
 	// Tune changes the log's options before they are used; for tests.
 	Tune func(*raft.Options)
+
+	// stableAfter is how long a member that wants a vote must have been well until
+	// it has it, and steerEvery how often the leader looks after the members.
+	stableAfter, steerEvery time.Duration
+	// maxFormat has the replica know formats up to it only, for tests of upgrades.
+	maxFormat uint64
 }
 
-func (o *Options) setDefaults() {
+// Wiring is a network that somebody else makes, between replicas in one process.
+// It has no discovery and no look after the members: changes are made by
+// [Replica.Log].
+type Wiring struct {
+	// Transport carries the log's messages.
+	Transport hraft.Transport
+	// Peers asks other replicas what the log asks.
+	Peers raft.Peers
+	// Conn makes calls of another replica's server.
+	Conn func(raft.Member) grpc.ClientConnInterface
+	// Members is what a new log begins with; none has the replica wait to be added.
+	Members []raft.Member
+}
+
+func (o *Options) setDefaults() error {
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
@@ -41,4 +99,43 @@ func (o *Options) setDefaults() {
 	if o.NodeID == "" {
 		o.NodeID = defaultNodeID
 	}
+	if o.MinVoters == 0 {
+		o.MinVoters = 3
+	}
+	if o.maxFormat == 0 {
+		o.maxFormat = store.MaxFormat
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{{&o.DeadAfter, 24 * time.Hour}, {&o.stableAfter, 2 * time.Second}, {&o.steerEvery, time.Second}} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	return o.validate()
+}
+
+// validate looks for what can only be a mistake.
+func (o *Options) validate() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", ErrOptions, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case o.Dir == "":
+		return bad("Dir is required")
+	case len(o.NodeID) > maxNodeIDBytes:
+		return bad("NodeID has %d bytes, %d are allowed", len(o.NodeID), maxNodeIDBytes)
+	case o.MinVoters < 0 || o.BootstrapExpect < 0:
+		return bad("MinVoters and BootstrapExpect must not be negative")
+	case o.Wiring != nil && (o.Peer != nil || len(o.Join) > 0 || o.BootstrapExpect > 0 || o.LeaveOnClose):
+		return bad("Wiring takes the place of Peer, Join, BootstrapExpect and LeaveOnClose")
+	case o.Peer == nil && o.Wiring == nil && (len(o.Join) > 0 || o.BootstrapExpect > 0 || o.ReadReplica || o.LeaveOnClose):
+		return bad("a cluster is joined or made by Peer, which is missing")
+	case o.ReadReplica && o.BootstrapExpect > 0:
+		return bad("BootstrapExpect is for voters; a ReadReplica joins those that there are")
+	case o.BootstrapExpect > len(o.Join)+1:
+		return bad("BootstrapExpect is %d, and Join has only %d addresses of others", o.BootstrapExpect, len(o.Join))
+	}
+	return nil
 }
