@@ -59,8 +59,8 @@ func TestEachRuleObjectsToWhatItForbids(t *testing.T) {
 		{checkImports, map[string]string{"api/a.go": importing("api", module+"/store")}, nil},
 		{checkImports, map[string]string{"attic/a.go": "package attic"}, []string{"package attic is not in the map"}},
 
-		{checkMapIsUsed, map[string]string{"store/a.go": "package store"}, []string{"store does not import store/tuple any more"}},
-		{checkMapIsUsed, map[string]string{"store/a.go": importing("store", module+"/store/tuple")}, nil},
+		{checkMapIsUsed, map[string]string{"schema/schematest/a.go": "package schematest"}, []string{"schema/schematest does not import schema any more"}},
+		{checkMapIsUsed, map[string]string{"schema/schematest/a.go": importing("schematest", module+"/schema")}, nil},
 
 		{checkImportDepth, sevenStoreys, []string{"s0 stands on 8 storeys", "s1 stands on 7 storeys", "s2 stands on 6 storeys"}},
 

@@ -45,10 +45,14 @@ var imports = map[string][]edge{
 	"schema": {
 		{"schema/caveat", "caveats are part of the language, and a program holds them compiled"},
 	},
-	"raft":             nil, // commands are bytes, and the state machine is an interface of its own
+	"internal/broken": nil, // names
+	"raft": { // beside that nothing: commands are bytes, and the state machine is an interface of its own
+		{"internal/broken", "tests of the whole break its promises"},
+	},
 	"raft/sim":         nil, // tests only
 	"raft/sim/history": nil, // a history is judged without what made it
 	"store": {
+		{"internal/broken", "tests of the whole break its promises"},
 		{"store/tuple", "it keeps tuples; type and relation ids are all it knows of the language"},
 	},
 	"rewrite": {
@@ -66,6 +70,7 @@ var imports = map[string][]edge{
 	},
 	"api": {
 		{"api/tupelov1", "the protocol's messages, which stay in api"},
+		{"internal/broken", "tests of the whole break its promises"},
 		{"rewrite", "it answers checks and expands"},
 		{"schema", "it reads, checks and compiles the schemas that are written"},
 		{"store", "it takes snapshots and makes commands; the log that applies them is an interface of its own"},
@@ -153,6 +158,7 @@ var testImports = map[string][]edge{
 	"raft/sim": {
 		{"api", "it runs whole nodes in the test's process"},
 		{"api/tupelov1", "its clients speak the protocol"},
+		{"internal/broken", "each promise is broken, and must be missed"},
 		{"raft", "it runs whole nodes in the test's process"},
 		{"raft/sim/history", "the rules that what its clients saw must keep"},
 		{"store", "it runs whole nodes in the test's process"},

@@ -26,6 +26,7 @@ type model struct {
 type models struct {
 	limits   rewrite.Limits
 	compiled func() // told of each compilation
+	late     bool   // see broken.SchemaOfRevision
 
 	last atomic.Pointer[model] // the model used last, without the lock
 	mu   sync.Mutex
@@ -62,7 +63,10 @@ func (m *models) at(snapshot *store.Snapshot) (*model, error) {
 	if len(m.recent) > maxModels {
 		m.recent = slices.Delete(m.recent, maxModels, len(m.recent))
 	}
-	m.last.Store(found)
+	before := m.last.Swap(found)
+	if m.late && before != nil {
+		return before, nil
+	}
 	return found, nil
 }
 

@@ -109,7 +109,7 @@ func newBatch(s *Store) *batch {
 
 // apply does one command. Its second result is for what no replica survives.
 func (b *batch) apply(revision uint64, data []byte) (Result, error) {
-	if revision <= b.state.applied {
+	if revision <= b.state.applied && !b.store.faults.applyAgain {
 		return Result{}, fmt.Errorf("revision %d came after %d", revision, b.state.applied)
 	}
 	command, err := decode(data, b.store.options.MaxFormat)

@@ -115,7 +115,7 @@ func (b *batch) once(revision uint64, c Command, result *Result) error {
 	if err != nil {
 		return err
 	}
-	if !known {
+	if !known || b.store.faults.forgetKeys {
 		if err := b.do(revision, c, result); err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ type Store struct {
 
 	current   atomic.Pointer[view]
 	keyLimits keyLimits
+	faults    faults
 
 	// writer guards state and the swap of databases.
 	writer sync.Mutex

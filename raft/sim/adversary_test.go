@@ -30,7 +30,7 @@ type trouble struct {
 	brew   func(*adversary) (text string, mend func())
 }
 
-var troubles = []trouble{
+var allTroubles = []trouble{
 	{4, (*adversary).cut},
 	{3, (*adversary).cutOneWay},
 	{3, (*adversary).storm},
@@ -43,12 +43,13 @@ var troubles = []trouble{
 	{5, (*adversary).changeMembers},
 	{1, (*adversary).turnClock},
 	{2, (*adversary).snapshot},
+	{2, (*adversary).flush},
 }
 
 // live makes the plan's number of troubles, some of them at once, and mends all.
 func (a *adversary) live() {
 	var bag []trouble
-	for _, t := range troubles {
+	for _, t := range a.plan.brew {
 		bag = append(bag, slices.Repeat([]trouble{t}, t.weight)...)
 	}
 	time.Sleep(time.Second)
@@ -328,4 +329,20 @@ func (a *adversary) snapshot() (string, func()) {
 		}
 	})
 	return n.id + " takes a snapshot", nil
+}
+
+// flush has the state of a node become durable ahead of any snapshot, as when
+// its memory is full.
+func (a *adversary) flush() (string, func()) {
+	n := a.one()
+	if n == nil {
+		return "", nil
+	}
+	dir := fmt.Sprint("copy-", a.random.Uint32())
+	a.net.spawn(n, func() {
+		if err := n.store.Checkpoint(n.context, dir, 0); err != nil {
+			a.history.fault("the flush of %s: %v", n.id, err)
+		}
+	})
+	return "the state of " + n.id + " becomes durable", func() { a.leave(n) }
 }

@@ -11,8 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tupelodb/tupelo/api"
-	"github.com/tupelodb/tupelo/raft"
+	"github.com/tupelodb/tupelo/internal/broken"
 	"github.com/tupelodb/tupelo/raft/sim/history"
 )
 
@@ -26,6 +25,7 @@ type plan struct {
 	clients         int
 	watches         int
 	snapshotEntries uint64
+	brew            []trouble // what troubles are drawn from
 }
 
 // planOf draws the plan of a seed.
@@ -34,6 +34,7 @@ func planOf(seed uint64) plan {
 	p := plan{
 		seed: seed, founders: []string{"n1", "n2", "n3"}, spares: []string{"n4", "n5"},
 		troubles: 12, clients: 4, watches: 2, snapshotEntries: []uint64{20, 100, 1 << 20}[random.IntN(3)],
+		brew: allTroubles,
 	}
 	switch random.IntN(8) {
 	case 0:
@@ -51,7 +52,7 @@ func planOf(seed uint64) plan {
 // cluster is one run.
 type cluster struct {
 	plan       plan
-	breaks     breaks
+	broken     []broken.Promise
 	net        *network
 	history    *recorder
 	characters map[string]*character
@@ -71,9 +72,9 @@ const (
 	mendLimit = 2 * time.Minute
 )
 
-func newCluster(p plan, b breaks, h *recorder) *cluster {
+func newCluster(p plan, promises []broken.Promise, h *recorder) *cluster {
 	c := &cluster{
-		plan: p, breaks: b, history: h, net: newNetwork(rand.New(rand.NewPCG(p.seed, 2))),
+		plan: p, broken: promises, history: h, net: newNetwork(rand.New(rand.NewPCG(p.seed, 2))),
 		characters: map[string]*character{}, random: rand.New(rand.NewPCG(p.seed, 3)), values: map[string]int{},
 	}
 	for _, id := range slices.Concat(p.founders, p.spares) {
@@ -134,12 +135,7 @@ func (c *cluster) leader() *node {
 // play runs the plan to its end.
 func (c *cluster) play() {
 	time.Sleep(time.Millisecond) // the history begins with a time that is not zero
-	defer func() {
-		for _, n := range c.living() {
-			c.kill(n, 100)
-		}
-		time.Sleep(10 * answerLimit) // for what is under way still
-	}()
+	defer c.stop()
 	for _, id := range c.plan.founders {
 		if !c.start(id) {
 			return
@@ -161,6 +157,14 @@ func (c *cluster) play() {
 	cancel()
 	clients.Wait()
 	c.settle()
+}
+
+// stop ends all nodes.
+func (c *cluster) stop() {
+	for _, n := range c.living() {
+		c.kill(n, 100)
+	}
+	time.Sleep(10 * answerLimit) // for what is under way still
 }
 
 // settle waits until every member has the same state, and notes what it is.
@@ -223,11 +227,6 @@ func (c *cluster) close(members []*node) {
 		c.history.failure("reading the changelog: %v", err)
 	}
 }
-
-// breaks are the promises of the product that a run breaks.
-type breaks struct{}
-
-func (b breaks) apply(*raft.Options, *api.Options) {}
 
 // recorder keeps the history of a run.
 type recorder struct {

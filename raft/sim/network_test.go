@@ -15,6 +15,7 @@ type network struct {
 	random  *rand.Rand
 	living  map[string]*node
 	cuts    map[link]bool
+	lags    map[link]time.Duration // beside the weather's
 	weather weather
 }
 
@@ -39,7 +40,7 @@ var (
 )
 
 func newNetwork(random *rand.Rand) *network {
-	return &network{random: random, living: map[string]*node{}, cuts: map[link]bool{}, weather: calm}
+	return &network{random: random, living: map[string]*node{}, cuts: map[link]bool{}, lags: map[link]time.Duration{}, weather: calm}
 }
 
 // chance draws true with a probability; mu is held.
@@ -50,7 +51,7 @@ func (w *network) send(from *node, to string) (*node, error) {
 	from.awake()
 	w.mu.Lock()
 	lost := w.chance(w.weather.lost)
-	delay := time.Duration(w.random.Int64N(int64(w.weather.delay)) + 1)
+	delay := time.Duration(w.random.Int64N(int64(w.weather.delay))+1) + w.lags[link{from.id, to}]
 	w.mu.Unlock()
 	time.Sleep(delay)
 	w.mu.Lock()

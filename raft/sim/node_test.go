@@ -76,13 +76,17 @@ func (c *cluster) open(ctx context.Context, who *character) (_ *node, err error)
 		o.HeartbeatTimeout, o.ElectionTimeout, o.LeaderLease = slowTimeout, slowTimeout, slowTimeout
 	}
 	a := api.Options{Store: n.store, Now: now, WaitLimit: callLimit}
-	c.breaks.apply(&o, &a)
+	n.store.Break(c.broken...)
+	o.Break(c.broken...)
 	if n.log, err = raft.Open(ctx, o); err != nil {
 		return nil, err
 	}
 	a.Log = n.log
-	n.server, err = api.New(a)
-	return n, err
+	if n.server, err = api.New(a); err != nil {
+		return nil, err
+	}
+	n.server.Break(c.broken...)
+	return n, nil
 }
 
 // founders are the members that a new log begins with; none for a node that is

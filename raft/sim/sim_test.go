@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tupelodb/tupelo/internal/broken"
 	"github.com/tupelodb/tupelo/raft/sim/history"
 )
 
@@ -17,11 +18,17 @@ var (
 	timesFlag   = flag.Int("times", 1, "play each seed so many times")
 	seedsFlag   = flag.Int("seeds", 8, "how many seeds to play")
 	budgetFlag  = flag.Duration("budget", 0, "begin no seed after this time")
+	roundsFlag  = flag.Int("rounds", 300, "how many rounds to play against the new enemy")
 	historyFlag = flag.String("history", "", "a history to judge again")
 )
 
 // run plays a plan in a bubble and returns its history.
-func run(t *testing.T, p plan, b breaks) []history.Event {
+func run(t *testing.T, p plan, promises ...broken.Promise) []history.Event {
+	return record(t, p, promises, (*cluster).play)
+}
+
+// record has something happen to a cluster in a bubble and returns the history.
+func record(t *testing.T, p plan, promises []broken.Promise, play func(*cluster)) []history.Event {
 	h := &recorder{}
 	defer func() {
 		if r := recover(); r != nil {
@@ -31,7 +38,7 @@ func run(t *testing.T, p plan, b breaks) []history.Event {
 	}()
 	synctest.Test(t, func(*testing.T) {
 		h.begun = time.Now()
-		newCluster(p, b, h).play()
+		play(newCluster(p, promises, h))
 	})
 	return h.events
 }
@@ -59,7 +66,7 @@ func TestTheClusterSurvivesWhatSeedsBringAboutIt(t *testing.T) {
 	var total tally
 	for seed := first; seed < first+uint64(seeds); seed++ {
 		for time := range *timesFlag {
-			events := run(t, planOf(seed), breaks{})
+			events := run(t, planOf(seed))
 			total.count(events)
 			if problems := history.Check(events); len(problems) > 0 {
 				t.Errorf("seed %d: %v\nits history is in %s", seed, problems, save(t, seed, time, events))

@@ -1,0 +1,10 @@
+// Package broken names promises of the product that tests break on purpose, to
+// see whether other tests notice. Packages raft, store and api each have a
+// method Break that takes such a name.
+//
+// What this package is not: a switch for anybody else. A [Promise] can only be
+// had from here, and only this module can import what is internal to it; there
+// is no text, flag or build tag that stands for one, and a server has none.
+//
+// Read next: package raft/sim, which breaks each.
+package broken

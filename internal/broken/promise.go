@@ -1,0 +1,32 @@
+package broken
+
+// Promise is something the product promises.
+type Promise struct{ text string }
+
+// String says what is promised.
+func (p Promise) String() string { return p.text }
+
+// The promises that can be broken.
+var (
+	// SyncBeforeAcknowledging (raft): a write is acknowledged only once it is on
+	// the disks of a majority.
+	SyncBeforeAcknowledging = Promise{"acknowledged is synced"}
+	// OwnProof (raft): a leader asks the voters, after the question came, whether
+	// it still leads. Broken, it trusts hashicorp/raft's VerifyLeader.
+	OwnProof = Promise{"a leader proves that it leads"}
+	// WakeAfterApply (raft): who waits for a revision is woken when the state has it.
+	WakeAfterApply = Promise{"a wait ends after the apply"}
+	// UnknownIsSaid (raft): a command that may be done is not called not done.
+	UnknownIsSaid = Promise{"an unknown outcome is said to be one"}
+	// AppliedIndex (raft, store): after a restart commands go on where the state
+	// is. Broken, they go on where the newest snapshot is, and what the state has
+	// already is not looked at.
+	AppliedIndex = Promise{"what is applied is not applied again, nor skipped"}
+	// ZookieWait (api): an answer waits for the revision of the zookie.
+	ZookieWait = Promise{"an answer waits for its zookie"}
+	// SchemaOfRevision (api): an answer is by the schema of its own revision.
+	// Broken, the first after a change of the schema is by the one before.
+	SchemaOfRevision = Promise{"the schema is that of the answer's revision"}
+	// OncePerKey (store): a command is done once under its idempotency key.
+	OncePerKey = Promise{"an idempotency key is good for once"}
+)

@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/tupelodb/tupelo/internal/broken"
+	"github.com/tupelodb/tupelo/raft/sim/history"
+)
+
+// mutations break one promise each. bias makes what it is about more frequent
+// than the seeds do, so that few are enough.
+var mutations = []struct {
+	promise broken.Promise
+	bias    func(*plan)
+	rules   []string // one of them must object
+}{
+	{broken.ZookieWait, nil, []string{history.RuleZookie}},
+	{broken.SchemaOfRevision, nil, []string{history.RuleAnswer}},
+	{broken.OwnProof, leaderOfThePast, []string{history.RuleOrder, history.RuleLinearizable}},
+	{broken.SyncBeforeAcknowledging, powerLoss, []string{history.RuleAcknowledged, history.RuleAnswer, history.RuleLinearizable, history.RuleFailure}},
+	{broken.AppliedIndex, smallSnapshots, []string{history.RuleAcknowledged, history.RuleState, history.RuleFailure}},
+	{broken.WakeAfterApply, nil, []string{history.RuleZookie, history.RuleOrder}},
+	{broken.UnknownIsSaid, nil, []string{history.RuleInvented}},
+}
+
+// leaderOfThePast has few beside the leader and its readers in one half, and a
+// leader that is slow to notice.
+func leaderOfThePast(p *plan) {
+	p.founders, p.spares = []string{"n1", "n2", "n3"}, []string{"n4", "n5", "n6"}
+	p.slow, p.troubles = "n1", 25
+	p.brew = []trouble{
+		{4, (*adversary).transfer}, {4, (*adversary).cut}, {4, (*adversary).changeMembers},
+	}
+}
+
+func powerLoss(p *plan) {
+	p.brew = []trouble{{3, (*adversary).crashAll}, {1, (*adversary).crash}}
+}
+
+func smallSnapshots(p *plan) {
+	p.snapshotEntries = 20
+	p.brew = []trouble{{3, (*adversary).crash}, {1, (*adversary).crashAll}, {2, (*adversary).restart}, {3, (*adversary).flush}}
+}
+
+// mutationSeeds is how many seeds there are for a broken promise to be noticed.
+const mutationSeeds = 60
+
+func TestEachBrokenPromiseIsNoticed(t *testing.T) {
+	for _, m := range mutations {
+		t.Run(m.promise.String(), func(t *testing.T) {
+			for seed := range uint64(mutationSeeds) {
+				p := planOf(1000 + seed)
+				if m.bias != nil {
+					m.bias(&p)
+				}
+				problems := history.Check(run(t, p, m.promise))
+				if i := slices.IndexFunc(problems, func(p history.Problem) bool { return slices.Contains(m.rules, p.Rule) }); i >= 0 {
+					t.Logf("by the %d. seed: %v", seed+1, problems[i])
+					return
+				}
+			}
+			t.Errorf("in %d seeds nothing was noticed", mutationSeeds)
+		})
+	}
+}
+
+// What favours the finding must not be what is found.
+func TestWithoutABrokenPromiseTheSamePlansPass(t *testing.T) {
+	for _, m := range mutations {
+		if m.bias == nil {
+			continue
+		}
+		p := planOf(1000)
+		m.bias(&p)
+		if problems := history.Check(run(t, p)); len(problems) > 0 {
+			t.Errorf("%s: %v", m.promise, problems)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package store
+
+import "github.com/tupelodb/tupelo/internal/broken"
+
+// faults are ways to break the package's promises. Only tests set them, to see
+// that they would notice.
+type faults struct {
+	applyAgain bool // S2: what is applied already is applied again
+	forgetKeys bool // outcomes of idempotency keys are not looked up
+}
+
+// Break has the store, which nothing may have been applied to since it was
+// opened, break promises, so that a test can see whether it would be noticed.
+// Nobody outside this module can name one.
+func (s *Store) Break(promises ...broken.Promise) {
+	for _, p := range promises {
+		switch p {
+		case broken.AppliedIndex:
+			s.faults.applyAgain = true
+		case broken.OncePerKey:
+			s.faults.forgetKeys = true
+		}
+	}
+}
