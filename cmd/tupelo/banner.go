@@ -11,6 +11,8 @@ type ready struct {
 	Address  string        `json:"address"`
 	Metrics  string        `json:"metrics,omitempty"`
 	Data     string        `json:"data,omitempty"`
+	NodeID   string        `json:"node_id,omitempty"`
+	Peers    string        `json:"raft_address,omitempty"` // where other nodes reach it
 	Revision uint64        `json:"revision"`
 	ReadyIn  time.Duration `json:"ready_in_nanoseconds"`
 }
@@ -25,7 +27,7 @@ func announce(t *terminal, logger *slog.Logger, r ready) {
 	case t.interactive():
 		fmt.Fprint(t.diag, bannerText(r))
 	default:
-		logger.Info("serving", "address", r.Address, "metrics", r.Metrics, "data", r.where(), "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
+		logger.Info("serving", "address", r.Address, "metrics", r.Metrics, "data", r.where(), "node", r.NodeID, "raft_address", r.Peers, "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
 	}
 }
 
@@ -42,6 +44,9 @@ func bannerText(r ready) string {
 	row("address", r.Address)
 	if r.Metrics != "" {
 		row("metrics", "http://"+r.Metrics+"/metrics")
+	}
+	if r.Peers != "" {
+		row("node", r.NodeID+" at "+r.Peers)
 	}
 	row("data", r.where())
 	row("revision", r.Revision)

@@ -33,6 +33,7 @@ type serveOptions struct {
 	gcWindow, drain, wait                   time.Duration
 	maxDepth, maxSubProblems, maxSteps      int
 	recordChecks                            int
+	member                                  memberOptions
 }
 
 func newServeCommand(t *terminal) *cobra.Command {
@@ -47,11 +48,19 @@ it has acknowledged survives any end, SIGKILL and power loss among them.
 
 Tokens are needed as soon as other machines can reach the listener. Traces are
 sent if --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT says where to; the other
-OTEL_ variables count too. Certificate and key are read again when they change.`,
+OTEL_ variables count too. Certificates and keys are read again when they change.
+
+With --raft-addr the node is one of several that hold the same. Any of them takes
+any call. A new cluster is made by nodes that are told the same --join and
+--bootstrap-expect, or grows from one node by others that --join it. Between
+machines that needs certificates; see tupelo cert. Told to stop, a node hands
+over what it leads.`,
 		Example: `  tupelo serve --data ./data
   tupelo serve --memory
   tupelo serve --data /var/lib/tupelo --listen :50051 --token "$TOKEN" \
     --tls-cert server.crt --tls-key server.key --metrics-addr :9090
+  tupelo serve --data ./data --node-id b --raft-addr 127.0.0.1:7002 --listen 127.0.0.1:50052 \
+    --bootstrap-expect 3 --join 127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003
   TUPELO_DATA=./data TUPELO_LOG_FORMAT=json tupelo serve`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), t, &o) },
@@ -86,6 +95,7 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "metrics-addr",
 		"log-level", "log-format", "otlp-endpoint", "cache", "gc-window", "max-depth", "max-sub-problems",
 		"max-steps", "record-checks", "max-request-size", "wait-limit", "drain-limit")
+	o.member.register(flags)
 }
 
 // validate looks for what can only be a mistake.
@@ -106,7 +116,7 @@ func (o *serveOptions) validate() error {
 	case o.maxRequest == 0 || o.maxRequest > maxRequestBytes:
 		return usagef("serve: --max-request-size must be above zero and at most 1GiB")
 	}
-	return nil
+	return o.member.validate(o.memory)
 }
 
 // maxRecordChecks bounds --record-checks: a comparison asks all of them in one call.
@@ -139,9 +149,12 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		logger.Warn("tokens cross the network in the clear: the listener speaks no TLS; see --tls-cert", "address", l.calls.Addr())
 	}
 	registry := newRegistry()
-	n, err := replica.Open(ctx, o.node(logger, traces, registry))
+	n, err := o.openNode(ctx, logger, traces, registry)
 	if err != nil {
 		return errors.Join(err, l.close())
+	}
+	if n == nil {
+		return l.close()
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), closeLimit)
@@ -153,15 +166,30 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 	return runNode(ctx, n, l, registry, func(revision uint64) {
 		announce(t, logger, ready{
 			Address: l.calls.Addr().String(), Metrics: l.metricsAddr(), Data: o.data,
-			Revision: revision, ReadyIn: time.Since(started),
+			Revision: revision, ReadyIn: time.Since(started), NodeID: o.member.nodeID, Peers: n.Address(),
 		})
 	})
+}
+
+// openNode opens the node, or returns nothing if ctx ended while it waited for
+// those that it is to make a cluster with.
+func (o *serveOptions) openNode(ctx context.Context, logger *slog.Logger, traces *traces, registry *prometheus.Registry) (*replica.Replica, error) {
+	options := o.node(logger, traces, registry)
+	if err := o.member.apply(&options, logger); err != nil {
+		return nil, err
+	}
+	n, err := replica.Open(ctx, options)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		logger.Info("stopped before the node was open")
+		return nil, nil
+	}
+	return n, o.member.explain(err)
 }
 
 // node returns what the settings make of a node.
 func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prometheus.Registry) replica.Options {
 	n := replica.Options{
-		FS: vfs.Default, Dir: o.data, CacheBytes: int64(o.cache), Logger: logger,
+		FS: vfs.Default, Dir: o.data, CacheBytes: int64(o.cache), Logger: logger, Version: readBuild().Version,
 		API: api.Options{
 			Tokens: o.tokens, CertFile: o.tlsCert, KeyFile: o.tlsKey,
 			Logger: logger, Registry: registry, TracerProvider: traces.provider(),

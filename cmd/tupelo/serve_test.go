@@ -127,7 +127,7 @@ func TestServeReportsHealthAndMetrics(t *testing.T) {
 	metrics := get(t, "http://"+s.ready.Metrics+"/metrics")
 	for _, want := range []string{
 		`tupelo_requests_total{code="OK",method="WriteSchema"} 1`,
-		"tupelo_applied_revision 4",
+		"tupelo_applied_revision 5",
 		"tupelo_raft_leader 1",
 		"go_goroutines", "process_resident_memory_bytes",
 	} {
