@@ -47,9 +47,13 @@
 //	    is written. The checks that are recorded for it are bounded in number and
 //	    in bytes.
 //	A10 A call that another node handed on is not handed on again.
+//	A11 Replicas that hold the same at a revision have the same checksum of it,
+//	    wherever each has come since.
 //
 // Protobuf messages stay in this package. It knows the log and the other nodes
 // by interfaces of its own, and neither raft nor Pebble.
+//
+// A Cluster's members are told of and changed by admin.go, and compared by verify.go.
 //
 // Read next: proto/tupelo/v1/tupelo.proto, then check.go for a read and
 // write.go for a write from door to door, watch.go for a stream,

@@ -157,6 +157,7 @@ func isFromNode(ctx context.Context) bool { return ctx.Value(fromNodeKey{}) != n
 // must stand around its calls.
 func (s *Server) Register(registrar grpc.ServiceRegistrar) {
 	tupelov1.RegisterTupeloServer(registrar, s)
+	tupelov1.RegisterClusterServiceServer(registrar, &clusterService{s: s})
 }
 
 // FromNode stands around the calls that other nodes hand on, as what New builds

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
@@ -69,13 +70,14 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}),
 		watched: counter("tupelo_watched_changes_total", "Changes of tuples sent to watches, once for each watch."),
 	}
-	service := tupelov1.Tupelo_ServiceDesc
-	for _, method := range service.Methods {
-		m.methods["/"+service.ServiceName+"/"+method.MethodName] = m.method(method.MethodName, seconds)
-	}
-	for _, stream := range service.Streams {
-		m.methods["/"+service.ServiceName+"/"+stream.StreamName] = &methodMetrics{
-			name: stream.StreamName, ok: m.requests.WithLabelValues(stream.StreamName, "OK"),
+	for _, service := range []grpc.ServiceDesc{tupelov1.Tupelo_ServiceDesc, tupelov1.ClusterService_ServiceDesc} {
+		for _, method := range service.Methods {
+			m.methods["/"+service.ServiceName+"/"+method.MethodName] = m.method(method.MethodName, seconds)
+		}
+		for _, stream := range service.Streams {
+			m.methods["/"+service.ServiceName+"/"+stream.StreamName] = &methodMetrics{
+				name: stream.StreamName, ok: m.requests.WithLabelValues(stream.StreamName, "OK"),
+			}
 		}
 	}
 	m.other = m.method("other", seconds)

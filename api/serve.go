@@ -48,7 +48,7 @@ func (s *Server) buildGRPC(o *Options) error {
 	s.grpc = grpc.NewServer(options...)
 	s.health = health.NewServer()
 	s.setServing(false)
-	tupelov1.RegisterTupeloServer(s.grpc, s)
+	s.Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return nil
