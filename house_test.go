@@ -27,7 +27,7 @@ const module = "github.com/tupelodb/tupelo"
 const (
 	maxFileLines        = 600
 	maxFunctionLines    = 70
-	maxInterfaces       = 8
+	maxInterfaces       = 9 // api.Cluster is the ninth: the other nodes, which are replicas or a test's
 	maxInterfaceMethods = 5
 	maxImportDepth      = 5
 )
