@@ -1,15 +1,15 @@
 // Command tupelo is the one binary of Tupelo: the server and its clients.
 //
 // The picture to have in mind: a tree of commands on the left, and behind each
-// either a call of the gRPC API or, for serve alone, a node.
+// either a call of the gRPC API or, for serve alone, a replica.
 //
-//	tupelo serve ──▶ openNode: store + raft + api ──▶ listener
-//	tupelo check, expand, list, read, write, delete, import, watch,
+//	tupelo serve ──▶ package replica ──▶ listeners
+//	tupelo check, expand, list, read, write, delete, import, watch, cluster,
 //	       schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
 //	tupelo schema check|fmt, schema diff OLD NEW, validate, cert, version ──▶ (no server)
 //
-// No logic lives here. The only wiring of the product is node.go; the rest
-// turns words into messages and messages into words.
+// No logic lives here. serve turns settings into the options of a replica; the
+// rest turns words into messages and messages into words.
 //
 // Rules that hold for every command:
 //
@@ -17,10 +17,11 @@
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
 //	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check,
-//	    schema fmt --check and cert show) or, of schema diff and impact, that
-//	    something changes, 2 is an error: there is no answer, and 3 is of check alone: yes
-//	    or no, depending on context that was not given. What is not a plain yes is
-//	    never 0, and no line of a list that is not one looks like one.
+//	    schema fmt --check, cert show, cluster status and cluster verify) or, of
+//	    schema diff and impact, that something changes, 2 is an error: there is no
+//	    answer, and 3 is of check alone: yes or no, depending on context that was
+//	    not given. What is not a plain yes is never 0, and no line of a list that
+//	    is not one looks like one.
 //	C3  A write is acknowledged when its zookie is printed; nothing is printed
 //	    before the server has acknowledged it.
 //	C4  A setting comes from its flag, else from its TUPELO_ variable, else from
@@ -28,5 +29,5 @@
 //	    and never comes from the environment: no variable turns a write into a delete.
 //	C5  A tuple is printed as write and import read it, with all that it carries.
 //
-// Read next: root.go, then node.go.
+// Read next: root.go, then serve.go.
 package main

@@ -50,6 +50,7 @@ depends on context which was not given.`,
 		newImportCommand(t),
 		newWatchCommand(t),
 		newValidateCommand(t),
+		newClusterCommand(t),
 		newCertCommand(t),
 		newVersionCommand(t),
 	)
