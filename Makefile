@@ -5,6 +5,9 @@ FUZZTIME  ?= 20s
 BENCH     ?= .
 BENCHTIME ?= 1s
 DATA      ?= data
+SEEDS     ?= 1000
+SIMTIME   ?= 30m
+CLUSTER_DATA ?= data-cluster
 
 # Builds are stamped with the commit where git can tell it, and are not where
 # there is no git, or one that does not trust the folder.
@@ -13,7 +16,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run example assertions test test-long test-race lint check bench fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim lint check bench fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +34,9 @@ bin/gitclub-%: FORCE
 run: bin/tupelo ## Start a server on ./data with GitClub loaded; Ctrl-C stops it
 	@examples/gitclub/run bin/tupelo $(DATA)
 
+run-cluster: bin/tupelo ## Start three servers that are one, on ./data-cluster; Ctrl-C stops them
+	@examples/gitclub/run-cluster bin/tupelo $(CLUSTER_DATA)
+
 example: build ## Play 1,000 rounds of GitClub's web against its jobs (with TUPELO_ADDR set: on that server)
 	bin/gitclub-rounds $(if $(TUPELO_ADDR),-tupelo "$(TUPELO_ADDR)")
 
@@ -44,6 +50,11 @@ test: ## Run all tests
 # the oracle; `make test` asks a twentieth of what this does.
 test-long: ## Compare millions of checks and lists with the oracle: half an hour
 	go test -v -timeout 90m -run 'Oracle|Allow|Condition|DepthLimit|Sound' ./rewrite ./api -long
+
+# A seed that failed is played again with -seed N -times 20, and its history, which
+# is kept, is judged again with -history FILE; see the package's documentation.
+test-sim: ## Play simulated clusters while everything breaks (SEEDS=1000 SIMTIME=30m)
+	go test -v -count 1 -timeout 3h ./raft/sim -seeds $(SEEDS) -budget $(SIMTIME) -rounds 10000
 
 test-race: ## Run all tests with the race detector
 	go test -race -timeout 25m ./...
@@ -71,5 +82,5 @@ fuzz: ## Run each fuzz target for FUZZTIME=20s
 proto: ## Generate api/tupelov1 and api/peerv1 from api/proto
 	go generate ./api ./api/peer
 
-clean: ## Remove what was built, and ./data
-	rm -rf bin data
+clean: ## Remove what was built, ./data and ./data-cluster
+	rm -rf bin data data-cluster

@@ -71,7 +71,7 @@ func lookAtSources(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && slices.Contains([]string{".git", "bin", "data"}, entry.Name()):
+		case entry.IsDir() && slices.Contains([]string{".git", "bin", "data", "data-cluster"}, entry.Name()):
 			return filepath.SkipDir
 		case slices.Contains(sources, filepath.Ext(path)):
 			_, err = os.Stat(path)
