@@ -100,7 +100,9 @@
 //	    short. Its memory grows with its sources, not with its entries.
 //
 //	R10 An explanation has Check's verdict. A yes stands on stored tuples and
-//	    leans on no userset further up; each remedy of a no was tried.
+//	    leans on no userset further up; each remedy of a no was tried. The reads
+//	    of a step are its own and those of its children, and what is said to be
+//	    shown above is shown above.
 //
 // A list first finds its sources: that of objects reads the rewrite backwards
 // (routes.go), that of subjects forwards. Then it merges the runs of ids that

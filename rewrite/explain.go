@@ -32,6 +32,8 @@ type Explanation struct {
 	// Remedies are the nearest ways to turn a no into a yes, the smallest first:
 	// each has been tried. There may be others.
 	Remedies []Remedy
+	// Given is what the request brought. Text says by it why a tuple does not count.
+	Given Given
 }
 
 // Step is one node of an explanation: an expression at an object, with those
@@ -54,11 +56,17 @@ type Step struct {
 	// nil; Counts says whether that counts.
 	Tuple  *tuple.Tuple
 	Counts Verdict
-	// holds is the verdict without the tuple.
+	// holds is the verdict without the tuple, and mark how many goals were explained
+	// before the step.
 	holds Verdict
-	// Reads and Elapsed are what the step took with all below it, beyond what
-	// steps before it had found out.
-	Reads    int
+	mark  int
+	// Reads is how many calls of the Reader the step and all below it stand on: a
+	// tuple one, what a relation stores one for each page of it. A parent's is that
+	// of its children and its own. What was read to find out which steps decide is
+	// not among them.
+	Reads int
+	// Elapsed is the time that the step took with all below it, and with finding
+	// out which of them decide.
 	Elapsed  time.Duration
 	Children []*Step
 	// Omitted is how many children are left out.
@@ -111,6 +119,19 @@ func (e *Engine) Explain(ctx context.Context, reader Reader, q Question, options
 	if err != nil {
 		return nil, err
 	}
+	root, err := e.reasons(ctx, reader, q, options, result.Verdict)
+	if err != nil {
+		return nil, err
+	}
+	explained := &Explanation{Result: result, Root: root, Given: q.Given}
+	if result.Verdict == No {
+		explained.Remedies, err = e.remedies(ctx, reader, q, root)
+	}
+	return explained, err
+}
+
+// reasons returns the steps of a verdict that Check has found.
+func (e *Engine) reasons(ctx context.Context, reader Reader, q Question, options ExplainOptions, verdict Verdict) (*Step, error) {
 	r := e.acquire(ctx, reader)
 	defer e.release(r)
 	r.begin(q.Subject, q.Given)
@@ -121,15 +142,20 @@ func (e *Engine) Explain(ctx context.Context, reader Reader, q Question, options
 	if x.clock == nil {
 		x.clock = func() time.Time { return time.Time{} }
 	}
-	root, err := x.userset(q.Slot, q.ObjectID, result.Verdict)
+	root, err := x.userset(q.Slot, q.ObjectID, verdict)
 	if err != nil {
 		return nil, err
 	}
-	explained := &Explanation{Result: result, Root: root}
-	if result.Verdict == No {
-		explained.Remedies, err = e.remedies(ctx, reader, q, root)
+	root.addReads()
+	return root, nil
+}
+
+// addReads adds to the reads of each step those below it.
+func (s *Step) addReads() {
+	for _, child := range s.Children {
+		child.addReads()
+		s.Reads += child.Reads
 	}
-	return explained, err
 }
 
 // What may be wanted of a step beside a verdict: any but a no, and nothing at all.
@@ -145,13 +171,13 @@ type explainer struct {
 	clock func() time.Time
 	left  int            // steps that may still be made
 	known map[int32]bool // goals that were explained
+	order []int32        // those, in the order in which they were
 	path  map[int32]bool // goals that are being explained
-	reads int            // before the answer in progress
 }
 
 // newStep makes a step of goal g.
 func (x *explainer) newStep(kind StepKind, g int32) *Step {
-	return &Step{Kind: kind, Object: x.object(g), Relation: tuple.RelationID(x.slot(g).Number)}
+	return &Step{Kind: kind, Object: x.object(g), Relation: tuple.RelationID(x.slot(g).Number), mark: len(x.order)}
 }
 
 // object is the object of a goal; it stays as it is when the memo is gone.
@@ -163,7 +189,7 @@ func (x *explainer) object(g int32) tuple.Object {
 
 // userset explains a userset, if its verdict is the one that is wanted.
 func (x *explainer) userset(slot int32, id []byte, want Verdict) (*Step, error) {
-	begin, before := x.clock(), x.reads+x.run.cost.Reads
+	begin := x.clock()
 	g := x.run.goals.at(slot, id)
 	s := x.newStep(UsersetStep, g)
 	err := x.ask(s, g)
@@ -181,7 +207,7 @@ func (x *explainer) userset(slot int32, id []byte, want Verdict) (*Step, error) 
 			err = x.reason(s, g)
 		}
 	}
-	s.Elapsed, s.Reads = x.clock().Sub(begin), x.reads+x.run.cost.Reads-before
+	s.Elapsed = x.clock().Sub(begin)
 	return s, err
 }
 
@@ -203,8 +229,20 @@ func (x *explainer) reason(s *Step, g int32) error {
 	}
 	s.Children = []*Step{child}
 	// A yes that leans on one further up is no reason that can be shown again.
-	x.known[g] = s.Verdict != Yes || !circular(child)
+	if s.Verdict != Yes || !circular(child) {
+		x.known[g] = true
+		x.order = append(x.order, g)
+	}
 	return nil
+}
+
+// forget takes goals for unexplained again, because the steps that explain them
+// are not shown.
+func (x *explainer) forget(mark int) {
+	for _, g := range x.order[mark:] {
+		delete(x.known, g)
+	}
+	x.order = x.order[:mark]
 }
 
 // ask finds the verdict of a userset.
@@ -218,7 +256,6 @@ func (x *explainer) ask(s *Step, g int32) error {
 	if limit := r.engine.limits.SubProblems; len(r.goals.list) > 2*limit {
 		return &WorkError{Unit: "sub-problems", Limit: limit}
 	}
-	x.reads += r.cost.Reads
 	result, err := r.answer(&Question{Slot: r.goals.list[g].slot, ObjectID: s.Object.ID})
 	switch {
 	case errors.Is(err, ErrCondition):

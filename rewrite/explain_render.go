@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +23,7 @@ import (
 //	To make it yes, one of:
 //	  add document:plan#viewer@user:alice
 func (e *Explanation) Text(names *tuple.Names) string {
-	d := drawing{names: names}
+	d := explained{drawing{names: names}, &e.Given}
 	d.step(e.Root, "")
 	if len(e.Remedies) > 0 {
 		d.text.WriteString("\nTo make it yes, one of:\n")
@@ -39,8 +41,14 @@ func (e *Explanation) Text(names *tuple.Names) string {
 	return d.text.String()
 }
 
+// explained is the drawing of an explanation.
+type explained struct {
+	drawing
+	given *Given
+}
+
 // step draws a step; indent is what its lines below begin with.
-func (d *drawing) step(s *Step, indent string) {
+func (d *explained) step(s *Step, indent string) {
 	d.text.WriteString(mark(s) + " " + d.stepLabel(s) + d.stepWords(s) + "\n")
 	children, omitted := shown(s)
 	if s.Kind == UsersetStep && s.Note == NoNote && len(children) == 0 {
@@ -88,7 +96,7 @@ func mark(s *Step) string {
 	}
 }
 
-func (d *drawing) stepLabel(s *Step) string {
+func (d *explained) stepLabel(s *Step) string {
 	switch s.Kind {
 	case TupleStep:
 		text := d.names.Named(*s.Tuple).String()
@@ -98,7 +106,7 @@ func (d *drawing) stepLabel(s *Step) string {
 		case s.Verdict == No && s.Tuple.Traits.None():
 			return text + " is not stored"
 		case s.Verdict == No:
-			return text + " does not count"
+			return text + " does not count" + d.because(s)
 		default:
 			return text + " counts perhaps"
 		}
@@ -127,16 +135,61 @@ func (d *drawing) stepLabel(s *Step) string {
 	}
 }
 
+// because says why the tuple of a step does not count.
+func (d *explained) because(s *Step) string {
+	switch t := s.Tuple.Traits; {
+	case s.Note == Failed:
+		return "" // the note says it
+	case t.ExpiresNanos != 0 && t.ExpiresNanos <= d.given.NowNanos:
+		return ": it has expired"
+	case t.Caveat != 0:
+		return ": " + d.names.CaveatName(t.Caveat) + " says no" + withGiven(d.given.Context, t.Context)
+	default:
+		return ""
+	}
+}
+
+// maxGivenBytes is how much of a request's context a line shows.
+const maxGivenBytes = 120
+
+// withGiven spells what a request gave that a tuple does not fix: that wins, and
+// stands in the tuple's text.
+func withGiven(given, fixed []byte) string {
+	var values, wins map[string]json.RawMessage
+	if json.Unmarshal(given, &values) != nil {
+		return ""
+	}
+	if json.Unmarshal(fixed, &wins) == nil {
+		for name := range wins {
+			delete(values, name)
+		}
+	}
+	if len(values) == 0 {
+		return ""
+	}
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if e.Encode(values) != nil {
+		return ""
+	}
+	spelled := strings.TrimSpace(text.String())
+	if len(spelled) > maxGivenBytes {
+		spelled = strings.ToValidUTF8(spelled[:maxGivenBytes], "") + "…"
+	}
+	return " with " + spelled
+}
+
 var noteWords = map[StepNote]string{
 	ShownAbove: "shown above", InCircle: "in a circle", OutOfReach: "never has such a subject", BeyondLimits: "beyond the limits",
 	Paradoxical: "it excludes itself: neither yes nor no", Unexplained: "not explained: too long", Failed: "its condition has no value",
 }
 
 // stepWords says what is particular about a step.
-func (d *drawing) stepWords(s *Step) string {
+func (d *explained) stepWords(s *Step) string {
 	var words []string
 	if s.Kind == UsersetStep && s.Tuple != nil && s.Counts == No {
-		words = append(words, "the tuple does not count")
+		words = append(words, "the tuple does not count"+d.because(s))
 	}
 	if note := noteWords[s.Note]; note != "" {
 		words = append(words, note)

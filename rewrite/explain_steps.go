@@ -46,20 +46,43 @@ func (x *explainer) node(n, g int32, want Verdict) (*Step, error) {
 func (x *explainer) union(node *schema.Node, g int32, want Verdict) (*Step, error) {
 	s := x.newStep(UnionStep, g)
 	for _, operand := range node.Cheap {
-		child, err := x.node(operand, g, want)
+		enough, err := x.add(s, (*Step).any, func() (*Step, error) { return x.node(operand, g, want) })
 		if err != nil {
 			return nil, err
 		}
-		if s.any(child) {
+		if enough {
 			break
 		}
 	}
 	return s, nil
 }
 
+// add explains a child and adds it to a step. If it is reason enough, those that
+// were added before are not shown; so it is explained once more, without reference
+// to what stands below them.
+func (x *explainer) add(s *Step, combine func(s, child *Step) bool, explain func() (*Step, error)) (enough bool, err error) {
+	before, omitted := len(x.order), s.Omitted
+	child, err := explain()
+	if err == nil && s.Kind != EveryArrowStep && child.enough() && before > s.mark {
+		x.forget(s.mark)
+		child, err = explain()
+	}
+	if err != nil {
+		return false, err
+	}
+	enough = combine(s, child)
+	if s.Omitted > omitted {
+		x.forget(before)
+	}
+	return enough, nil
+}
+
+// enough reports whether a step is reason enough for a yes.
+func (s *Step) enough() bool { return s.Verdict == Yes && !circular(s) }
+
 // any adds an operand of a union, and reports whether it is reason enough.
 func (s *Step) any(child *Step) (enough bool) {
-	if child.Verdict == Yes && !circular(child) {
+	if child.enough() {
 		s.Verdict, s.Missing, s.Children, s.Omitted = Yes, nil, []*Step{child}, 0
 		return true
 	}
@@ -104,7 +127,8 @@ func (s *Step) every(child *Step) {
 	s.show(child)
 }
 
-// exclusion shows both operands, unless the first is no.
+// exclusion shows both operands; if the first is no, only what else is in the way
+// of a yes.
 func (x *explainer) exclusion(node *schema.Node, g int32, want Verdict) (*Step, error) {
 	s := x.newStep(ExclusionStep, g)
 	from, err := x.node(node.Operands[0], g, want)
@@ -112,12 +136,17 @@ func (x *explainer) exclusion(node *schema.Node, g int32, want Verdict) (*Step, 
 		return nil, err
 	}
 	s.Verdict, s.Missing, s.Children = from.Verdict, from.Missing, []*Step{from}
-	if from.Verdict == No {
+	if from.Verdict == No && want != No {
 		return s, nil
 	}
-	subtracted, err := x.node(node.Operands[1], g, Yes-want)
+	before := len(x.order)
+	subtracted, err := x.node(node.Operands[1], g, subtractedFor(want, from.Verdict))
 	if err != nil {
 		return nil, err
+	}
+	if from.Verdict == No && subtracted.Verdict == No {
+		x.forget(before)
+		return s, nil
 	}
 	s.Children = append(s.Children, subtracted)
 	if s.Verdict = min(from.Verdict, Yes-subtracted.Verdict); subtracted.Note == Paradoxical {
@@ -129,6 +158,19 @@ func (x *explainer) exclusion(node *schema.Node, g int32, want Verdict) (*Step, 
 		s.Missing = nil
 	}
 	return s, nil
+}
+
+// subtractedFor returns what is wanted of the second operand of an exclusion of
+// which something is wanted, by what the first is.
+func subtractedFor(want, from Verdict) Verdict {
+	switch {
+	case want == whatever || want == nothing:
+		return want
+	case from == No:
+		return whatever
+	default:
+		return Yes - want
+	}
 }
 
 // this shows the tuple or userset that has the subject, or what was looked for.
@@ -171,7 +213,7 @@ func (x *explainer) tuple(g int32, subject tuple.Subject) (*Step, error) {
 	s := x.newStep(TupleStep, g)
 	s.Tuple = &tuple.Tuple{Object: s.Object, Relation: s.Relation, Subject: subject}
 	s.Tuple.Subject.ID = bytes.Clone(subject.ID)
-	r.cost.Reads++
+	s.Reads = 1
 	traits, found, err := r.reader.Find(s.Object, s.Relation, subject)
 	if err != nil {
 		return nil, r.readError(s.Object, x.slot(g), err)
@@ -257,6 +299,7 @@ func (x *explainer) subjects(s *Step, g int32, relation *schema.Slot, kind tuple
 		if err := x.run.tupleset(object, relation, kind, above, &page); err != nil {
 			return false, err
 		}
+		s.Reads++
 		for i := range page.Len() {
 			if err := x.run.ctx.Err(); err != nil {
 				return false, fmt.Errorf("explanation stopped: %w", err)
@@ -268,12 +311,9 @@ func (x *explainer) subjects(s *Step, g int32, relation *schema.Slot, kind tuple
 			if len(s.Children) >= maxBranches && want == No {
 				sought = nothing // it will not be shown
 			}
-			child, err := x.through(led, target, sought)
-			if err != nil {
-				return false, err
-			}
-			if combine(s, child) {
-				return true, nil
+			enough, err := x.add(s, combine, func() (*Step, error) { return x.through(led, target, sought) })
+			if err != nil || enough {
+				return enough, err
 			}
 		}
 		if page.Len() > 0 {

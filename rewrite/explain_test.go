@@ -20,7 +20,7 @@ import (
 // oracle's, a yes stands on tuples that are stored, and what is said to make a
 // no a yes does.
 func TestExplanationsAreSound(t *testing.T) {
-	yes, remedies := 0, 0
+	yes, remedies, exchanges := 0, 0, 0
 	for n := uint64(1); n <= uint64(scaled(150)) && !t.Failed(); n++ {
 		w, rng, objects := conditionalWorld(t, n)
 		engine := rewrite.New(w.Program, rewrite.Limits{Depth: 1000})
@@ -46,6 +46,9 @@ func TestExplanationsAreSound(t *testing.T) {
 				if got := spellResult(e.Result, nil); got != want || e.Root.Verdict != e.Verdict {
 					t.Errorf("world %d: %v@%v is %s, and %v at the root; want %s", n, u, s, got, e.Root.Verdict, want)
 				}
+				if err := consistent(e.Root, make(map[string]bool)); err != nil {
+					t.Errorf("world %d: %v@%v: %v\n%s\n%s\n%s", n, u, s, err, e.Text(w.Names), schema.Format(w.Schema), listed(w.Named))
+				}
 				if e.Verdict == rewrite.Yes {
 					yes++
 					if err := grounded(w, e.Root); err != nil {
@@ -54,6 +57,9 @@ func TestExplanationsAreSound(t *testing.T) {
 				}
 				for _, m := range e.Remedies {
 					remedies++
+					if len(m.Add) > 0 && len(m.Remove) > 0 {
+						exchanges++
+					}
 					if got := remedied(t, w, g, m, u, s); got != oracle.Yes {
 						t.Errorf("world %d: %v@%v is %v after its remedy\n%s", n, u, s, got, e.Text(w.Names))
 					}
@@ -64,10 +70,42 @@ func TestExplanationsAreSound(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d yes, %d remedies", yes, remedies)
-	if !raceDetector && (yes < 200 || remedies < 200) {
-		t.Errorf("only %d answers were yes, and %d remedies were found", yes, remedies)
+	t.Logf("%d yes, %d remedies, of which %d add and remove", yes, remedies, exchanges)
+	if !raceDetector && (yes < 200 || remedies < 200 || exchanges < 5) {
+		t.Errorf("only %d answers were yes, and %d remedies were found, of which %d add and remove", yes, remedies, exchanges)
 	}
+}
+
+// consistent reports why the steps of an explanation do not fit together: the reads
+// of each are its own and those of its children, and what is said to be shown above
+// is.
+func consistent(s *rewrite.Step, above map[string]bool) error {
+	own := s.Reads
+	for _, child := range s.Children {
+		own -= child.Reads
+	}
+	switch s.Kind {
+	case rewrite.TupleStep:
+		own--
+	case rewrite.StoredStep, rewrite.ArrowStep, rewrite.EveryArrowStep:
+		own = min(own, 0) // as many as they have pages
+	}
+	if own != 0 {
+		return fmt.Errorf("step %+v has %d reads too many", s, own)
+	}
+	name := fmt.Sprint(s.Object, s.Relation)
+	if s.Note == rewrite.ShownAbove && !above[name] {
+		return fmt.Errorf("step %+v is not shown above", s)
+	}
+	for _, child := range s.Children {
+		if err := consistent(child, above); err != nil {
+			return err
+		}
+	}
+	if s.Kind == rewrite.UsersetStep && len(s.Children) > 0 {
+		above[name] = true
+	}
+	return nil
 }
 
 // grounded reports why a yes does not stand on stored tuples.
@@ -179,6 +217,42 @@ func TestABadQuestionIsNotExplained(t *testing.T) {
 		_, err := engine.Explain(context.Background(), &broken{Reader: w.Tuples, left: reads}, ask(t, w, "folder:f0#view", "user:ann"), rewrite.ExplainOptions{})
 		if !errors.Is(err, errDisk) {
 			t.Errorf("after %d reads: got %v; want %v", reads, err, errDisk)
+		}
+	}
+}
+
+func TestWhatIsNotShownIsNotSaidToBeShownAbove(t *testing.T) {
+	w := parse(t, `
+caveat flagged(flag bool) { flag }
+definition user {}
+definition team {
+	relation member: user with flagged
+}
+definition document {
+	relation team: team
+	relation lead: team
+	relation viewer: user
+	relation editor: user
+	relation banned: user
+	relation barred: user
+	permission view = team->member + lead->member
+	permission edit = (viewer - (editor & banned)) + (viewer - (editor + banned + barred))
+}`, "document:1#lead@team:t24", "document:1#editor@user:ann")
+	for i := range 25 {
+		team := fmt.Sprintf("t%02d", i)
+		led := member("team", team, "member", "user", "ann", "")
+		led.Caveat = "flagged"
+		if err := errors.Join(w.Add(member("document", "1", "team", "team", team, "")), w.Add(led)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, question := range []string{"document:1#view", "document:1#edit"} {
+		e, err := rewrite.New(w.Program, rewrite.Limits{}).Explain(context.Background(), w.Tuples, ask(t, w, question, "user:ann"), rewrite.ExplainOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := consistent(e.Root, make(map[string]bool)); err != nil {
+			t.Errorf("%s: %v\n%s", question, err, e.Text(w.Names))
 		}
 	}
 }

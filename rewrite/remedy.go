@@ -17,11 +17,12 @@ type Remedy struct {
 }
 
 // Bounds of the search for remedies: how many are given, how many changes one
-// may have, and how many are tried.
+// may have, how many are tried, and how many that were not enough are explained.
 const (
-	maxRemedies      = 3
-	maxRemedyChanges = 3
-	maxRemediesTried = 64
+	maxRemedies        = 3
+	maxRemedyChanges   = 3
+	maxRemediesTried   = 64
+	maxRemediesPursued = 4
 )
 
 func (m *Remedy) size() int { return len(m.Add) + len(m.Remove) }
@@ -41,23 +42,69 @@ func joined(a, b []tuple.Tuple) []tuple.Tuple {
 	return all
 }
 
+// within reports whether another remedy has all changes of this one.
+func (m *Remedy) within(o *Remedy) bool {
+	return len(joined(o.Add, m.Add)) == len(o.Add) && len(joined(o.Remove, m.Remove)) == len(o.Remove)
+}
+
 // remedies finds what would have to be true for a yes: it reads candidates off
-// the branches that were tried, and asks about each with the tuples changed.
-func (e *Engine) remedies(ctx context.Context, reader Reader, q Question, root *Step) (found []Remedy, err error) {
-	candidates := candidates{program: e.program}.of(root)
-	for _, m := range candidates[:min(len(candidates), maxRemediesTried)] {
-		if len(found) == maxRemedies {
-			break
-		}
-		result, err := e.Check(ctx, &changed{reader, m}, q)
-		if err != nil && !ofOneQuestion(err) {
+// the branches that were tried, and asks about each with the tuples changed. What
+// was not enough is explained in its turn, for what else there is in the way.
+func (e *Engine) remedies(ctx context.Context, reader Reader, q Question, root *Step) ([]Remedy, error) {
+	h := hunt{engine: e, reader: reader, question: q}
+	h.extend(Remedy{}, root)
+	for tried := 0; tried < maxRemediesTried && len(h.found) < maxRemedies && len(h.waiting) > 0; tried++ {
+		m := h.waiting[0]
+		h.waiting = h.waiting[1:]
+		if err := h.try(ctx, m); err != nil && !ofOneQuestion(err) {
 			return nil, err
 		}
-		if err == nil && result.Verdict == Yes {
-			found = append(found, m)
+	}
+	return h.found, nil
+}
+
+// hunt is one search for remedies.
+type hunt struct {
+	engine         *Engine
+	reader         Reader
+	question       Question
+	waiting, found []Remedy // waiting are the smallest first
+	pursued        int      // remedies that were not enough and were explained
+}
+
+// try asks with the changes of a remedy.
+func (h *hunt) try(ctx context.Context, m Remedy) error {
+	if slices.ContainsFunc(h.found, func(f Remedy) bool { return f.within(&m) }) {
+		return nil // less is enough
+	}
+	reader := &changed{h.reader, m}
+	result, err := h.engine.Check(ctx, reader, h.question)
+	switch {
+	case err != nil:
+		return err
+	case result.Verdict == Yes:
+		h.found = append(h.found, m)
+	case result.Verdict == No && m.size() < maxRemedyChanges && h.pursued < maxRemediesPursued:
+		h.pursued++
+		root, err := h.engine.reasons(ctx, reader, h.question, ExplainOptions{}, No)
+		if err != nil {
+			return err
+		}
+		h.extend(m, root)
+	}
+	return nil
+}
+
+// extend adds to a remedy what its explanation asks for besides.
+func (h *hunt) extend(m Remedy, root *Step) {
+	for _, o := range (candidates{program: h.engine.program}).of(root) {
+		more := m.and(o)
+		undone := slices.ContainsFunc(more.Add, func(t tuple.Tuple) bool { return slices.ContainsFunc(more.Remove, t.Equal) })
+		if more.size() > m.size() && !undone {
+			h.waiting = append(h.waiting, more)
 		}
 	}
-	return found, nil
+	h.waiting = smallest(h.waiting)
 }
 
 // changed is a reader that shows the tuples that there would be.
@@ -152,34 +199,61 @@ func (c candidates) of(s *Step) (all []Remedy) {
 			return child.Tuple != nil && child.Counts == No && child.Kind == UsersetStep
 		})
 		if len(counting) > 0 && s.Omitted == 0 {
-			all = c.each(counting)
+			all = each(counting, c.of)
 		}
 	case ExclusionStep:
-		for _, m := range c.of(s.Children[0]) {
-			if len(s.Children) < 2 {
-				all = append(all, m)
-				continue
-			}
-			all = append(all, m.and(Remedy{Remove: stored(s.Children[1])}))
+		all = c.of(s.Children[0])
+		if len(s.Children) > 1 {
+			all = product(all, c.against(s.Children[1]))
 		}
 	}
 	return smallest(all)
 }
 
-// each lists what may make all of some steps yes.
-func (c candidates) each(steps []*Step) []Remedy {
+// against lists what may make a step no, the smallest first.
+func (c candidates) against(s *Step) (all []Remedy) {
+	if s.Verdict == No {
+		return []Remedy{{}}
+	}
+	switch s.Kind {
+	case TupleStep:
+		return []Remedy{{Remove: []tuple.Tuple{*s.Tuple}}}
+	case UsersetStep:
+		if len(s.Children) == 0 {
+			return []Remedy{{}} // what it stands on is shown elsewhere, or not at all
+		}
+		if all = c.against(s.Children[0]); len(all) == 0 && s.Tuple != nil {
+			all = []Remedy{{Remove: []tuple.Tuple{*s.Tuple}}} // it is the subject itself
+		}
+	case StoredStep, ArrowStep, UnionStep:
+		all = each(s.Children, c.against)
+	case IntersectionStep, EveryArrowStep:
+		for _, child := range s.Children {
+			all = append(all, c.against(child)...)
+		}
+	case ExclusionStep:
+		all = slices.Concat(c.against(s.Children[0]), c.of(s.Children[1]))
+	}
+	return smallest(all)
+}
+
+// each lists what does to all of some steps what a function lists for one.
+func each(steps []*Step, of func(s *Step) []Remedy) []Remedy {
 	all := []Remedy{{}}
 	for _, s := range steps {
-		var next []Remedy
-		of := c.of(s) // once: what it takes would multiply from step to step
-		for _, m := range all {
-			for _, o := range of {
-				next = append(next, m.and(o))
-			}
-		}
-		all = smallest(next)
+		all = product(all, of(s))
 	}
 	return all
+}
+
+// product joins each of some remedies with each of others.
+func product(all, others []Remedy) (both []Remedy) {
+	for _, m := range all {
+		for _, o := range others {
+			both = append(both, m.and(o))
+		}
+	}
+	return smallest(both)
 }
 
 // smallest orders remedies by size, and keeps those that are worth trying.
@@ -198,15 +272,4 @@ func (c candidates) allows(t tuple.Tuple) bool {
 	return slices.ContainsFunc(c.program.Slots[slot].Direct, func(d schema.Direct) bool {
 		return directKind(&d) == t.Subject.Kind() && slices.Contains(d.Traits, schema.Traits{})
 	})
-}
-
-// stored lists the tuples of the subject that make a step more than no.
-func stored(s *Step) (all []tuple.Tuple) {
-	if s.Kind == TupleStep && s.Verdict != No {
-		return []tuple.Tuple{*s.Tuple}
-	}
-	for _, child := range s.Children {
-		all = joined(all, stored(child))
-	}
-	return all
 }

@@ -156,9 +156,10 @@ func checkExplanation(t *testing.T, section *rewritetest.Section, w *rewritetest
 	if section.Name != "explain" {
 		return
 	}
-	userset, subject, _ := strings.Cut(section.Args, "@")
+	question, given, _ := strings.Cut(section.Args, " with ")
+	userset, subject, _ := strings.Cut(question, "@")
 	q := ask(t, w, userset, subject)
-	q.NowNanos = 2
+	q.Given = rewrite.Given{Context: []byte(given), NowNanos: 2}
 	explained, err := rewrite.New(w.Program, rewrite.Limits{}).Explain(context.Background(), w.Tuples, q, rewrite.ExplainOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -93,15 +94,15 @@ func contradiction(batch, given string, explain bool) error {
 
 // explainHelp is the legend of an explanation.
 const explainHelp = `A step is marked ✓ if it holds, ✗ if not, and
-? if that depends on context; behind it stand the reads of the store and the time
-that it and all below it took.`
+? if that depends on context; behind it stand how many reads of the store it and all
+below it rest on, and the time that they took, with finding out which of them decide.`
 
 func checkOne(ctx context.Context, t *terminal, c *client, request *tupelov1.CheckRequest) error {
 	response, err := c.Check(ctx, request)
 	if err != nil {
 		return err
 	}
-	if err := printAnswer(t, response); err != nil {
+	if err := printAnswer(t, response, request.Context); err != nil {
 		return err
 	}
 	switch response.Result {
@@ -114,7 +115,7 @@ func checkOne(ctx context.Context, t *terminal, c *client, request *tupelov1.Che
 	}
 }
 
-func printAnswer(t *terminal, response *tupelov1.CheckResponse) error {
+func printAnswer(t *terminal, response *tupelov1.CheckResponse, given *structpb.Struct) error {
 	if t.json {
 		return t.message(response)
 	}
@@ -128,7 +129,7 @@ func printAnswer(t *terminal, response *tupelov1.CheckResponse) error {
 	if response.Explanation == nil {
 		return nil
 	}
-	text, err := explanationText(response.Explanation)
+	text, err := explanationText(response.Explanation, given)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
@@ -22,10 +25,12 @@ func treeText(root *tupelov1.UsersetTree) (string, error) {
 	return tree.Text(&n.names), nil
 }
 
-// explanationText draws the reasons for the answer of a Check.
-func explanationText(m *tupelov1.Explanation) (string, error) {
+// explanationText draws the reasons for the answer of a Check, which has just come
+// and had a context.
+func explanationText(m *tupelov1.Explanation, given *structpb.Struct) (string, error) {
 	var n numbering
 	explanation := rewrite.Explanation{Root: n.step(m.GetRoot())}
+	explanation.Given = rewrite.Given{Context: []byte(contextText(given)), NowNanos: time.Now().UnixNano()}
 	for _, remedy := range m.GetRemedies() {
 		explanation.Remedies = append(explanation.Remedies, rewrite.Remedy{Add: n.tuples(remedy.Add), Remove: n.tuples(remedy.Remove)})
 	}

@@ -132,7 +132,7 @@ func TestExplanationsShowEveryKindOfStepAndNote(t *testing.T) {
 To make it yes, one of:
   add a:1#q@user:x, and remove a:1#o@b:y#s[c]
 `, "\n")
-	if got, err := explanationText(&m); got != want || err != nil {
+	if got, err := explanationText(&m, nil); got != want || err != nil {
 		t.Errorf("the explanation is\n%s%v, want\n%s", got, err, want)
 	}
 }
@@ -150,7 +150,7 @@ func TestWhatANewerServerSaysIsNotDrawnWrong(t *testing.T) {
 		{Kind: tupelov1.ExplanationStep_KIND_NIL, Result: tupelov1.Result_RESULT_NO, Note: 99},
 		{Kind: tupelov1.ExplanationStep_KIND_TUPLE, Result: tupelov1.Result_RESULT_NO},
 	} {
-		if got, err := explanationText(&tupelov1.Explanation{Root: root}); err == nil || !strings.Contains(err.Error(), "cannot draw") {
+		if got, err := explanationText(&tupelov1.Explanation{Root: root}, nil); err == nil || !strings.Contains(err.Error(), "cannot draw") {
 			t.Errorf("%v is drawn %q, %v", root, got, err)
 		}
 	}
@@ -167,7 +167,7 @@ func FuzzDrawings(f *testing.F) {
 		}
 		var explanation tupelov1.Explanation
 		if proto.Unmarshal(data, &explanation) == nil {
-			if text, err := explanationText(&explanation); err == nil && !strings.HasSuffix(text, "\n") {
+			if text, err := explanationText(&explanation, nil); err == nil && !strings.HasSuffix(text, "\n") {
 				t.Errorf("%v is drawn %q", &explanation, text)
 			}
 		}

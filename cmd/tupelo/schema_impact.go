@@ -171,10 +171,10 @@ func (p *impactPrinter) check(c *tupelov1.CheckComparison) error {
 	if c.Changed {
 		p.details("after", c.After)
 	}
-	if err := p.reasons("before", c.ExplanationBefore); err != nil {
+	if err := p.reasons("before", c.ExplanationBefore, item.GetContext()); err != nil {
 		return err
 	}
-	return p.reasons("after", c.ExplanationAfter)
+	return p.reasons("after", c.ExplanationAfter, item.GetContext())
 }
 
 func answerWord(r *tupelov1.BatchCheckResult) string {
@@ -194,11 +194,11 @@ func (p *impactPrinter) details(side string, r *tupelov1.BatchCheckResult) {
 	}
 }
 
-func (p *impactPrinter) reasons(side string, e *tupelov1.Explanation) error {
+func (p *impactPrinter) reasons(side string, e *tupelov1.Explanation, given *structpb.Struct) error {
 	if e == nil {
 		return nil
 	}
-	text, err := explanationText(e)
+	text, err := explanationText(e, given)
 	if err != nil {
 		return err
 	}
