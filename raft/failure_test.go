@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -196,4 +197,22 @@ func TestADiskThatFailsAtAnyWriteFailsTheNodeAndNothingElse(t *testing.T) {
 		}
 	}
 	t.Logf("%d writes", total)
+}
+
+// The goroutines that send to followers read the log, and end where it fails.
+func TestALeaderWhoseLogFailsWhileItSendsCanBeClosed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 3)
+		n := c.leader()
+		mustPropose(t, n.Node, "x")
+		c.wantSame()
+		time.Sleep(time.Second) // until it sends without waiting for answers
+		broken := errors.New("input/output error")
+		n.log.failure.Store(&broken) // noticed first by those who send
+		time.Sleep(time.Second)
+		n.fail(broken)
+		c.gone(n.options.NodeID)
+		must(t, n.Close(t.Context()))
+		c.close()
+	})
 }

@@ -151,7 +151,7 @@ func (t *watchedTransport) AppendEntriesPipeline(id hraft.ServerID, to hraft.Ser
 	}
 	p := &watchedPipeline{
 		AppendPipeline: inner, id: id, progress: t.progress,
-		done: make(chan hraft.AppendFuture), closed: make(chan struct{}),
+		done: make(chan hraft.AppendFuture, 1), closed: make(chan struct{}),
 	}
 	go p.pass()
 	return p, nil
@@ -182,6 +182,7 @@ func (p *watchedPipeline) AppendEntries(q *hraft.AppendEntriesRequest, a *hraft.
 
 // pass ends when the pipeline is closed, which raft does to each.
 func (p *watchedPipeline) pass() {
+	defer p.conclude()
 	for {
 		select {
 		case f := <-p.AppendPipeline.Consumer():
@@ -196,6 +197,25 @@ func (p *watchedPipeline) pass() {
 		}
 	}
 }
+
+// conclude leaves a refusal behind for the goroutine that reads answers. Raft
+// stops it before it closes the pipeline, but not where the sending goroutine is
+// ended by the log (see logStore.die): it would wait for ever, and so would Close.
+func (p *watchedPipeline) conclude() {
+	select {
+	case <-p.done:
+	default:
+	}
+	p.done <- noAnswer{}
+}
+
+// noAnswer is a refusal that nobody sent: its response is no success.
+type noAnswer struct{}
+
+func (noAnswer) Error() error                           { return hraft.ErrPipelineShutdown }
+func (noAnswer) Start() time.Time                       { return time.Now() }
+func (noAnswer) Request() *hraft.AppendEntriesRequest   { return &hraft.AppendEntriesRequest{} }
+func (noAnswer) Response() *hraft.AppendEntriesResponse { return &hraft.AppendEntriesResponse{} }
 
 // Consumer implements hraft.AppendPipeline.
 func (p *watchedPipeline) Consumer() <-chan hraft.AppendFuture { return p.done }
