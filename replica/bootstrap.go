@@ -16,14 +16,18 @@ import (
 // Whoever else made one too would begin another cluster, so exactly one may.
 //
 //	every node     looks at all addresses of its list until each answers and they
-//	               are as many as expected; from then on, and for good, it names
-//	               those as the founders
+//	               are as many as expected; from then on, and across restarts, it
+//	               names those as the founders
 //	the smallest   makes the log, once all the founders say that they have no log
 //	               and name the same founders as it does
 //	the others     wait until a founder has a log, and for its leader to call
 //
 // A node names one set of founders, and a log is made only of a set that all in
 // it name: two sets that are made logs of have no node in common.
+//
+// So a voter that has neither a log nor named founders has lost its directory, and
+// with it what it has acknowledged. The others count on that, so it must not vote
+// until they have been told: it is refused.
 
 const (
 	// lookEvery is the pause between two looks at the other nodes.
@@ -47,55 +51,72 @@ func (f *founding) get() []raft.Member {
 	return f.founders
 }
 
+func (f *founding) set(founders []raft.Member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.founders = founders
+}
+
 // founders returns the members that a new log of this node begins with, or none
 // if another node makes the log, or has.
 func (r *Replica) founders(ctx context.Context) ([]raft.Member, error) {
 	if r.options.Wiring != nil {
 		return r.options.Wiring.Members, nil
 	}
-	if kept, err := r.keptFounders(); err != nil || kept != nil {
-		return kept, err // it was stopped between the decision and the log
-	}
-	if r.port == nil || r.options.BootstrapExpect == 0 || r.hasBegun() {
+	if r.port == nil {
 		return nil, nil
 	}
-	members, err := r.lookForFounders(ctx)
-	if err != nil || members == nil {
+	named, err := r.keptFounders()
+	if err != nil {
 		return nil, err
 	}
-	r.options.Logger.Info("this node makes the cluster's log", "members", names(members))
-	return members, r.keepFounders(members)
+	if r.hasBegun() {
+		if named != nil && named[0].ID == r.options.NodeID {
+			return named, nil // it may have been stopped before its log was made
+		}
+		return nil, nil
+	}
+	if r.options.BootstrapExpect == 0 && len(r.options.Join) == 0 && named == nil {
+		return nil, nil
+	}
+	return r.lookForFounders(ctx, named)
 }
 
-// lookForFounders looks until it is clear who makes the log.
-func (r *Replica) lookForFounders(ctx context.Context) ([]raft.Member, error) {
-	f := &founding{}
+// lookForFounders looks until it is clear who makes the log. named are the
+// founders that this node has named before it was stopped.
+func (r *Replica) lookForFounders(ctx context.Context, named []raft.Member) ([]raft.Member, error) {
+	f := &founding{founders: named}
 	r.founding.Store(f)
 	defer r.founding.Store(nil)
 	told := time.Now()
 	for {
-		l := r.look(ctx)
-		next, err := l.judge(f.get())
+		l := r.look(ctx, named)
+		next, err := l.judge(named)
 		if err != nil {
 			return nil, err
 		}
-		f.mu.Lock()
-		f.founders = next.founders
-		f.mu.Unlock()
+		if named == nil && next.founders != nil {
+			if err := r.keepFounders(next.founders); err != nil {
+				return nil, err
+			}
+			named = next.founders
+			f.set(named)
+		}
 		switch next.then {
 		case makeLog:
-			return next.founders, nil
+			r.options.Logger.Info("this node makes the cluster's log", "members", names(named))
+			return named, nil
 		case followLog:
 			return nil, nil
 		}
 		if time.Since(told) > tellEvery {
 			told = time.Now()
-			r.options.Logger.Warn("waiting for the other nodes that the cluster is to begin with", "for", next.missing)
+			r.options.Logger.Warn("waiting for the nodes of a cluster", "for", next.missing)
 		}
 		select {
 		case <-time.After(lookEvery):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("looking for the nodes that the cluster is to begin with (%s): %w", next.missing, ctx.Err())
+			return nil, fmt.Errorf("waiting for the nodes of a cluster: %s: %w", next.missing, ctx.Err())
 		}
 	}
 }
@@ -103,18 +124,27 @@ func (r *Replica) lookForFounders(ctx context.Context) ([]raft.Member, error) {
 // look is what the nodes at the addresses of the list say.
 type look struct {
 	self   raft.Member
-	expect int
+	expect int // 0: no founders, but a cluster that there is
 	others []peer.Status
 	silent []string // addresses that do not answer
 }
 
-func (r *Replica) look(ctx context.Context) look {
+// look asks the nodes at the addresses of the list, or of the founders if this
+// node has named them.
+func (r *Replica) look(ctx context.Context, named []raft.Member) look {
 	l := look{self: r.self(), expect: r.options.BootstrapExpect}
+	addresses := r.options.Join
+	if named != nil {
+		l.expect, addresses = len(named), nil
+		for _, m := range named {
+			addresses = append(addresses, m.Address)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for _, address := range r.options.Join {
+	for _, address := range addresses {
 		asking.Go(func() {
 			status, err := r.port.Status(ctx, address)
 			mu.Lock()
@@ -149,7 +179,10 @@ type judgement struct {
 // judge says what to do. named are the founders that this node has named before.
 func (l *look) judge(named []raft.Member) (judgement, error) {
 	if slices.ContainsFunc(l.others, hasLog) {
-		return judgement{then: followLog, founders: named}, nil
+		return judgement{then: followLog, founders: named}, l.checkLost(named)
+	}
+	if l.expect == 0 {
+		return judgement{missing: l.noCluster()}, nil
 	}
 	all, err := l.nodes()
 	switch {
@@ -175,6 +208,25 @@ func (l *look) judge(named []raft.Member) (judgement, error) {
 	}
 	j.then = makeLog
 	return j, nil
+}
+
+func (l *look) noCluster() string {
+	if len(l.silent) > 0 {
+		return "no answer from " + strings.Join(l.silent, ", ")
+	}
+	return "those that answer are in none"
+}
+
+// checkLost refuses to be a voter of a cluster with nothing of what a voter has.
+func (l *look) checkLost(named []raft.Member) error {
+	for _, s := range l.others {
+		votes := slices.ContainsFunc(s.Members, func(m raft.Member) bool { return m.ID == l.self.ID && m.Voter })
+		if votes && hasLog(s) && named == nil {
+			return fmt.Errorf("%w: node %q votes in the cluster of %q, and its directory is empty; "+
+				"remove it from the cluster and start it again, or put its directory back", ErrLostLog, l.self.ID, s.NodeID)
+		}
+	}
+	return nil
 }
 
 // hasLog reports whether a node has been in a cluster.

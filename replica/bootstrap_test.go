@@ -60,7 +60,9 @@ func TestANodeMakesALogOnlyWithAllFoundersOfOneMind(t *testing.T) {
 		{name: "all name the same", self: "a", others: []peer.Status{says("b", "a", "b", "c"), says("c", "a", "b", "c")}, want: makeLog, names: members("a", "b", "c")},
 		{name: "the list has this node too", self: "a", others: []peer.Status{says("a"), says("b", "a", "b", "c"), says("c", "a", "b", "c")}, want: makeLog, names: members("a", "b", "c")},
 		{name: "another one is smaller", self: "b", others: []peer.Status{says("a", "a", "b", "c"), says("c", "a", "b", "c")}, want: lookAgain, names: members("a", "b", "c")},
-		{name: "one has a log", self: "a", others: []peer.Status{withLog(says("b", "a", "b", "c"))}, silent: []string{"c:1"}, want: followLog},
+		{name: "one has a log", self: "a", others: []peer.Status{withLog(says("b", "b", "c"))}, silent: []string{"c:1"}, want: followLog},
+		{name: "one has a log in which this node votes", self: "a", others: []peer.Status{withLog(says("b", "a", "b", "c"))}, err: ErrLostLog},
+		{name: "one has the log that this node has named", self: "a", others: []peer.Status{withLog(says("b", "a", "b", "c"))}, named: members("a", "b", "c"), want: followLog, names: members("a", "b", "c")},
 		{name: "there are too many", self: "a", others: []peer.Status{says("b"), says("c"), says("d")}, err: ErrBootstrap},
 		{name: "two have one name", self: "a", others: []peer.Status{says("b"), moved}, err: ErrBootstrap},
 		{name: "one has changed", self: "a", others: []peer.Status{says("b"), says("d")}, named: members("a", "b", "c"), err: ErrBootstrap},
@@ -112,7 +114,7 @@ type foundingWorld struct {
 	lists  map[string][]string
 	expect map[string]int
 	named  map[string][]raft.Member
-	begun  map[string]bool
+	begun  map[string][]raft.Member // of the log that a node has
 	failed map[string]bool
 	logs   [][]raft.Member
 }
@@ -120,7 +122,7 @@ type foundingWorld struct {
 func newFoundingWorld(random *rand.Rand) *foundingWorld {
 	w := &foundingWorld{
 		ids: []string{"a", "b", "c", "d"}, lists: map[string][]string{}, expect: map[string]int{},
-		named: map[string][]raft.Member{}, begun: map[string]bool{}, failed: map[string]bool{},
+		named: map[string][]raft.Member{}, begun: map[string][]raft.Member{}, failed: map[string]bool{},
 	}
 	common := w.draw(random)
 	for _, id := range w.ids {
@@ -140,7 +142,7 @@ func (w *foundingWorld) draw(random *rand.Rand) []string {
 // step has one node look at the others.
 func (w *foundingWorld) step(random *rand.Rand) error {
 	id := w.ids[random.IntN(len(w.ids))]
-	if w.begun[id] || w.failed[id] {
+	if w.begun[id] != nil || w.failed[id] {
 		return nil
 	}
 	l := look{self: member(id), expect: w.expect[id]}
@@ -151,12 +153,16 @@ func (w *foundingWorld) step(random *rand.Rand) error {
 		}
 		s := peer.Status{Address: other + ":1"}
 		s.NodeID, s.Members = other, w.named[other]
-		if w.begun[other] {
+		if log := w.begun[other]; log != nil {
+			s.Members = log
 			s = withLog(s)
 		}
 		l.others = append(l.others, s)
 	}
 	got, err := l.judge(w.named[id])
+	if errors.Is(err, ErrLostLog) {
+		return fmt.Errorf("%s, which has lost nothing: %w", id, err)
+	}
 	if err != nil {
 		w.failed[id] = true
 		return err
@@ -165,9 +171,9 @@ func (w *foundingWorld) step(random *rand.Rand) error {
 	switch got.then {
 	case makeLog:
 		w.logs = append(w.logs, got.founders)
-		w.begun[id] = true
+		w.begun[id] = got.founders
 	case followLog:
-		w.begun[id] = true
+		w.begun[id] = l.others[slices.IndexFunc(l.others, hasLog)].Members
 	}
 	return nil
 }
@@ -204,14 +210,13 @@ func TestAFounderThatWasStoppedBeforeItsLogMakesTheSameOne(t *testing.T) {
 	if err := decided.keepFounders(founders); err != nil {
 		t.Fatal(err)
 	}
-	// It has forgotten its options: what was decided stands.
-	n := open(t, o)
+	n := open(t, o) // which need not say it again
 	n.mustBeReady(t)
 	if got := n.Log().Members(); !slices.Equal(got, founders) {
 		t.Errorf("the members are %v", got)
 	}
 	if kept, err := n.keptFounders(); kept != nil || err != nil {
-		t.Errorf("the decision is kept when the log has it: %v, %v", kept, err)
+		t.Errorf("the founders are kept when the log has them: %v, %v", kept, err)
 	}
 	n.stop(t)
 	file, err := o.FS.Create("tupelo/founders", vfs.WriteCategoryUnspecified)
@@ -224,6 +229,50 @@ func TestAFounderThatWasStoppedBeforeItsLogMakesTheSameOne(t *testing.T) {
 	if _, err := Open(t.Context(), o); !errors.Is(err, ErrBootstrap) {
 		t.Errorf("with a damaged decision: %v", err)
 	}
+}
+
+// The directory of the log is made before the log is.
+func TestAFounderThatWasStoppedWhileItMadeItsLogMakesIt(t *testing.T) {
+	addresses := freeAddresses(t, 1)
+	o := testOptions(addresses, 0)
+	decided := &Replica{options: o}
+	if err := o.FS.MkdirAll("tupelo/raft", 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := decided.keepFounders([]raft.Member{{ID: "n1", Address: addresses[0], Voter: true}}); err != nil {
+		t.Fatal(err)
+	}
+	open(t, o).mustBeReady(t)
+}
+
+// What it has acknowledged is gone: with its vote, a majority could be without.
+func TestAVoterThatHasLostItsDirectoryIsRefused(t *testing.T) {
+	nodes := bootstrap(t, 3)
+	lost := follower(t, nodes)
+	lost.stop(t)
+	lost.options.FS = vfs.NewMem()
+	for _, expect := range []int{3, 0} {
+		o := lost.options
+		o.BootstrapExpect = expect
+		if _, err := Open(t.Context(), o); !errors.Is(err, ErrLostLog) {
+			t.Errorf("opening with %d founders: %v", expect, err)
+		}
+	}
+	l := leader(t, nodes)
+	if err := l.dismiss(t.Context(), lost.options.NodeID); err != nil {
+		t.Fatal(err)
+	}
+	lost.options.FS = vfs.NewMem()
+	eventually(t, "the others have not heard of it", func() bool {
+		_, there := memberOf(follower(t, nodes).Log(), lost.options.NodeID)
+		return !there
+	})
+	lost.start(t)
+	lost.mustBeReady(t)
+	eventually(t, "it has no vote", func() bool {
+		m, ok := memberOf(l.Log(), lost.options.NodeID)
+		return ok && m.Voter
+	})
 }
 
 // A node that has been in a cluster never makes another one, whatever it is told.

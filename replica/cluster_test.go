@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -246,5 +248,56 @@ func TestWritesGoOnWhenTheLeaderStopsAndItCatchesUpWhenItIsBack(t *testing.T) {
 	}
 	for _, n := range nodes {
 		n.mustHave(t, "doc:a#reader@user:ann", fullyConsistent())
+	}
+}
+
+// Each node is stopped and opened again under load. Whoever writes by a node that
+// is up notices nothing.
+func TestARollingRestartFailsNoWrite(t *testing.T) {
+	nodes := bootstrap(t, 3)
+	nodes[0].mustWriteSchema(t)
+	var up sync.RWMutex // held for reading while somebody writes by nodes[down+1]
+	down := 0
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	var written atomic.Int64
+	for w := range 4 {
+		writing.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				up.RLock()
+				n := nodes[(down+1+w%2)%3]
+				if _, err := n.write(t, fmt.Sprintf("doc:w%d-%d#reader@user:ann", w, i)); err != nil {
+					t.Errorf("write %d of writer %d by %s: %v", i, w, n.options.NodeID, err)
+				}
+				written.Add(1)
+				up.RUnlock()
+			}
+		})
+	}
+	for i := range 3 {
+		up.Lock()
+		down = i
+		up.Unlock()
+		before := written.Load()
+		nodes[i].stop(t)
+		eventually(t, "nobody writes", func() bool { return written.Load() > before+20 })
+		nodes[i].start(t)
+		nodes[i].mustBeReady(t)
+	}
+	stop()
+	writing.Wait()
+	t.Logf("%d writes", written.Load())
+	tuples, err := allTuples(t.Context(), nodes[0].Replica)
+	if err != nil || int64(len(tuples)) != written.Load() {
+		t.Errorf("%d tuples are there of %d, %v", len(tuples), written.Load(), err)
+	}
+}
+
+// An empty status would have it taken for a node that has never been in a cluster.
+func TestANodeThatIsStartingIsNotTakenForAnEmptyOne(t *testing.T) {
+	nodes := bootstrap(t, 1)
+	starting := &Replica{options: nodes[0].options, store: nodes[0].store, late: newLateLog()}
+	if status, err := starting.status(t.Context()); err == nil {
+		t.Errorf("it says that it is %+v", status)
 	}
 }

@@ -49,8 +49,9 @@ func (r *Replica) hasBegun() bool {
 	return err == nil || !oserror.IsNotExist(err) || r.store.Applied() > 0
 }
 
-// The founders of a cluster are written down by the node that makes its log,
-// before it does: once the decision is taken, no crash can have it taken again.
+// The founders of a cluster are written down before they are named to anybody, and
+// forgotten once the log is open: a node that was stopped in between names the
+// same ones.
 
 func (r *Replica) keepFounders(members []raft.Member) error {
 	text, err := json.Marshal(members)

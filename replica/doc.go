@@ -1,19 +1,30 @@
 // Package replica puts one whole Tupelo together: tuples, the log that changes
-// them, and the API that is asked.
+// them, the API that is asked, and the port that other nodes reach it by.
 //
 // The picture to have in mind:
 //
-//	api.Server ── reads ──▶ store.Store ◀── applies ── raft.Node
-//	    └────── proposes, waits for revisions ────────────▲
+//	clients ──▶ api.Server ── reads ──▶ store.Store ◀── applies ── raft.Node
+//	             ▲      └── proposes, waits for revisions ────────▲   │ log, votes
+//	             │ forwarded                    Term, ReadIndex   │   ▼
+//	             └───────────────────────────── peer.Port ────────┴────────▶ other nodes
 //
 // It is what `tupelo serve` runs, and what a service opens that wants checks
-// answered in its own process.
+// answered in its own process: as a read replica, by [Replica.Check].
+//
+// How a node comes into a cluster: alone (no [Options.Peer]); by making one with
+// those that expect each other (bootstrap.go); by asking to join one
+// (membership.go). A lone node becomes the first of a cluster by being opened with
+// a port: it corrects its address in the membership, and others join it.
+//
+// The leader looks after the members (steering.go), and raises the format of the
+// state once all know it (format.go).
 //
 // On disk, below Options.Dir:
 //
 //	LOCK       held while the replica is open
 //	state/     the tuples: package store
-//	raft/      the log and its snapshots: package raft
+//	raft/      the log and its snapshots: package raft; made once there is a cluster
+//	founders   those that this node has named to begin with, until its log is open
 //
 // Invariants (each has a test that fails without it):
 //
@@ -23,9 +34,20 @@
 //	    each write as a whole or not at all, and the state that a replay of the
 //	    log from scratch gives, to the byte.
 //	N3  A replica that cannot be opened, or is closed, lets go of all it had.
+//	N4  No node is a founder of two clusters, whatever lists the nodes have and
+//	    in whatever order they see each other. One that has begun never decides
+//	    again; one that is starting is not taken for an empty one.
+//	N5  A voter that has lost its directory does not vote again under its name
+//	    until it has been removed, if it is told whom to ask.
+//	N6  A member's name is not given to another node while it answers. A read
+//	    replica never gets a vote that nobody asked for.
+//	N7  Dead voters are removed only as long as Options.MinVoters are left.
+//	N8  The format is raised only to one that every member says it knows.
+//	N9  Whoever is told to stop hands over what it leads: writes that other nodes
+//	    take meanwhile succeed.
 //
 // What this package is not: it decides nothing about tuples, and has no logic
 // that the packages it puts together could have.
 //
-// Read next: replica.go.
+// Read next: replica.go, then bootstrap.go.
 package replica

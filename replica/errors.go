@@ -16,6 +16,9 @@ var (
 	// contradict each other: two have one name, there are more than expected, or
 	// one has changed. Nothing was made.
 	ErrBootstrap = errors.New("these nodes cannot make a cluster")
+	// ErrLostLog says that a node votes in a cluster and has lost what it has
+	// acknowledged there.
+	ErrLostLog = errors.New("this node has lost its log")
 )
 
 // kinded is an error whose kind, which is one of package peer's, other nodes and

@@ -34,8 +34,8 @@ type Replica struct {
 	tasks sync.WaitGroup
 }
 
-// Open opens or creates the replica in o.Dir. A new one that is to begin a
-// cluster waits for the others, within ctx. When it returns, there may be no
+// Open opens or creates the replica in o.Dir. A new one that is to begin or join a
+// cluster waits for an answer of the others, within ctx. When it returns, there may be no
 // leader yet; calls of the server wait for one. ctx bounds the opening.
 func Open(ctx context.Context, o Options) (_ *Replica, err error) {
 	if err := o.setDefaults(); err != nil {
@@ -68,11 +68,14 @@ func Open(ctx context.Context, o Options) (_ *Replica, err error) {
 	if err := r.openLog(ctx, founders); err != nil {
 		return nil, err
 	}
+	if err := r.forgetFounders(); err != nil {
+		return nil, err
+	}
 	if r.port != nil {
 		r.tasks.Go(r.join)
 		r.tasks.Go(r.steering.run)
 	}
-	return r, r.forgetFounders()
+	return r, nil
 }
 
 // openServer makes the server, and has it answer other nodes.
