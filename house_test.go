@@ -51,6 +51,10 @@ var imports = map[string][]edge{
 	},
 	"raft/sim":         nil, // tests only
 	"raft/sim/history": nil, // a history is judged without what made it
+	"raft/sim/registers": {
+		{"api/tupelov1", "it spells registers in the protocol's messages"},
+		{"raft/sim/history", "it says what they are"},
+	},
 	"store": {
 		{"internal/broken", "tests of the whole break its promises"},
 		{"store/tuple", "it keeps tuples; type and relation ids are all it knows of the language"},
@@ -90,7 +94,8 @@ var imports = map[string][]edge{
 		{"raft", "it is a member of a log"},
 		{"store", "it holds the tuples"},
 	},
-	"cmd/tupelo": {{everything, "serve is the one place where everything is wired"}},
+	"cmd/tupelo":             {{everything, "serve is the one place where everything is wired"}},
+	"cmd/tupelo/clustertest": nil, // tests only
 	"bench": {
 		{"api/tupelov1", "it measures what clients see"},
 		{"store/tuple", "its data sets are tuples"},
@@ -162,6 +167,11 @@ var testImports = map[string][]edge{
 		{"raft", "it runs whole nodes in the test's process"},
 		{"raft/sim/history", "the rules that what its clients saw must keep"},
 		{"store", "it runs whole nodes in the test's process"},
+	},
+	"cmd/tupelo/clustertest": {
+		{"api/tupelov1", "its clients speak the protocol"},
+		{"raft/sim/history", "the rules that what its clients saw must keep"},
+		{"raft/sim/registers", "what its clients write and read"},
 	},
 	"bench": {
 		{"api", "it measures a whole node in process"},
