@@ -42,9 +42,9 @@ func TestEachRuleObjectsToWhatItForbids(t *testing.T) {
 	for i := range 7 {
 		sevenStoreys[fmt.Sprintf("s%d/s.go", i)] = importing("s", fmt.Sprintf("%s/s%d", module, i+1))
 	}
-	nineInterfaces := "package schema\n"
+	tooManyInterfaces := "package schema\n"
 	for i := range maxInterfaces + 1 {
-		nineInterfaces += fmt.Sprintf("type I%d interface{}\n", i)
+		tooManyInterfaces += fmt.Sprintf("type I%d interface{}\n", i)
 	}
 	tests := []struct {
 		check func(house) []string
@@ -95,7 +95,7 @@ func TestEachRuleObjectsToWhatItForbids(t *testing.T) {
 
 		{checkInterfaces, map[string]string{"store/a.go": "package store\ntype I interface{" + methods(maxInterfaceMethods+1) + "}"}, []string{"interface I has 6 methods"}},
 		{checkInterfaces, map[string]string{"store/a.go": "package store\ntype I interface{" + methods(maxInterfaceMethods) + "}"}, nil},
-		{checkInterfaces, map[string]string{"schema/a.go": nineInterfaces}, []string{"there are 10 interfaces"}},
+		{checkInterfaces, map[string]string{"schema/a.go": tooManyInterfaces}, []string{"there are 10 interfaces"}},
 
 		{checkStatusCodes, map[string]string{"api/check.go": importing("api", "google.golang.org/grpc/codes")}, []string{"api/check.go"}},
 		{checkStatusCodes, map[string]string{"api/errors.go": importing("api", "google.golang.org/grpc/codes")}, nil},
