@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,4 +143,43 @@ func (s *shell) await(t *testing.T, command string) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	t.Fatalf("%s goes on to fail:\n%s", command, output)
+}
+
+var (
+	testName       = regexp.MustCompile("`(Test\\w+)`")
+	testDefinition = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+)
+
+func TestTheTestsThatShowAGuaranteeExist(t *testing.T) {
+	exist := make(map[string]bool)
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && slices.Contains([]string{".git", "bin", "data", "data-cluster"}, path):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range testDefinition.FindAllStringSubmatch(string(text), -1) {
+			exist[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, p := range pages(t) {
+		for _, m := range testName.FindAllStringSubmatch(p.text, -1) {
+			n++
+			if !exist[m[1]] {
+				t.Errorf("%s names %s, which is no test", p.name, m[1])
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("found only %d tests named", n)
+	}
 }

@@ -359,7 +359,7 @@ func commands(t *testing.T) map[string]string {
 var (
 	flagWord     = regexp.MustCompile(`(?:^|[\s\x60(])(--[a-z][a-z-]*)`)
 	variableWord = regexp.MustCompile(`\bTUPELO_[A-Z_]+\b`)
-	commandWords = regexp.MustCompile(`\btupelo ((?:schema )?[a-z]+)\b`)
+	commandWords = regexp.MustCompile(`\btupelo ([a-z]+)\b(?: ([a-z]+)\b)?`)
 	makeWords    = regexp.MustCompile("`make ([a-z-]+)[` ]|(?m:^make ([a-z-]+)$)")
 )
 
@@ -405,6 +405,9 @@ func checkFlags(t *testing.T, help map[string]string, at, text string) {
 			continue
 		}
 		words := m[1]
+		if nested := words + " " + m[2]; help[nested] != "" {
+			words = nested
+		}
 		if help[words] == "" {
 			t.Errorf("%s: there is no command tupelo %s", at, words)
 		}
