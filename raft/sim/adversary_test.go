@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -103,7 +104,7 @@ func (a *adversary) one() *node {
 func (a *adversary) leave(n *node) { a.busy.Delete(n.id) }
 
 // names returns the names of all nodes there can be.
-func (a *adversary) names() []string { return slices.Concat(a.plan.founders, a.plan.spares) }
+func (a *adversary) names() []string { return slices.Sorted(maps.Keys(a.characters)) }
 
 // cut divides the nodes into two sides: often the leader and those who do not
 // vote on one of them.

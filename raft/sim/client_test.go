@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/status"
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/raft/sim/history"
+	"github.com/tupelodb/tupelo/store"
 )
 
 const (
@@ -49,18 +54,30 @@ func (c *cluster) furnish() bool {
 		Object: &tupelov1.Object{Type: "sys", Id: "sys"}, Relation: "yes", Subject: &tupelov1.Subject{Type: "user", Id: "b0"},
 	}
 	furnish := func(ctx context.Context, n *node) error {
-		if _, err := c.writeSchema(ctx, n, &tupelov1.WriteSchemaRequest{Text: schemaText(0)}); err != nil {
+		if _, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: schemaText(0)}); err != nil {
 			return err
 		}
-		answer, err := c.write(ctx, n, &tupelov1.WriteRequest{Updates: []*tupelov1.Update{
+		answer, err := n.server.Write(ctx, &tupelov1.WriteRequest{Updates: []*tupelov1.Update{
 			{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: tuple},
 		}})
-		c.origin = answer.GetZookie()
+		if err != nil {
+			return err
+		}
+		c.origin = answer.Zookie
+		// Keys need the newest format; a wiring has nobody who raises it.
+		leader, _ := n.log.Leader()
+		if leader.ID != n.id {
+			return errors.New("another node leads")
+		}
+		_, err = n.log.Propose(ctx, store.Encode(store.Upgrade{UnixMillis: time.Now().UnixMilli(), Format: store.MaxFormat}))
 		return err
 	}
 	var err error
 	for range 20 {
-		n := c.living()[0]
+		n := c.leader()
+		if n == nil {
+			n = c.living()[0]
+		}
 		if err = c.call(n, func(ctx context.Context) error { return furnish(ctx, n) }); err == nil {
 			return true
 		}
@@ -77,6 +94,7 @@ type client struct {
 	random *rand.Rand
 	home   string // the node it likes best
 	zookie string // the newest it knows of
+	keys   int    // that it made up
 }
 
 func (c *cluster) newClient(i int) *client {
@@ -178,40 +196,83 @@ func (c *client) writeRegister(n *node, register string) {
 			request.Preconditions = condition(register, e.If)
 		}
 	}
+	e.Key = c.key()
 	c.change(n, e, func(ctx context.Context, n *node) (string, error) {
 		if register == history.Schema {
-			answer, err := c.writeSchema(ctx, n, &tupelov1.WriteSchemaRequest{Text: schemaText(e.Value)})
+			answer, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: schemaText(e.Value), IdempotencyKey: e.Key})
 			return answer.GetZookie(), err
 		}
-		answer, err := c.write(ctx, n, request)
+		request.IdempotencyKey = e.Key
+		answer, err := n.server.Write(ctx, request)
 		return answer.GetZookie(), err
 	})
 }
 
 func (c *client) clear(n *node, register string) {
-	e := history.Event{Kind: history.KindClear, Register: register}
+	e := history.Event{Kind: history.KindClear, Register: register, Key: c.key()}
 	c.change(n, e, func(ctx context.Context, n *node) (string, error) {
-		answer, err := c.deleteByFilter(ctx, n, &tupelov1.DeleteByFilterRequest{
-			Filter: &tupelov1.Filter{ObjectType: "doc", ObjectId: register},
+		answer, err := n.server.DeleteByFilter(ctx, &tupelov1.DeleteByFilterRequest{
+			Filter: &tupelov1.Filter{ObjectType: "doc", ObjectId: register}, IdempotencyKey: e.Key,
 		})
 		return answer.GetZookie(), err
 	})
 }
 
-// change makes a call that writes, and notes what became of it.
+// key makes up an idempotency key for some calls.
+func (c *client) key() string {
+	if c.random.IntN(2) == 0 {
+		return ""
+	}
+	c.keys++
+	return fmt.Sprintf("%s-%d", c.name, c.keys)
+}
+
+// maxTries is how often a client sends a call that has a key.
+const maxTries = 6
+
+// change makes a call that writes, and notes what became of it. What has a key is
+// sent again, to other nodes, until it is known.
 func (c *client) change(n *node, e history.Event, do func(context.Context, *node) (string, error)) {
-	e.Client, e.Node, e.Call = c.name, n.id, c.history.now()
+	e.Client, e.Call = c.name, c.history.now()
 	var zookie string
-	err := c.call(n, func(ctx context.Context) (err error) {
-		zookie, err = do(ctx, n)
-		return err
-	})
-	e.Return = c.history.now()
-	e.Outcome, e.Text = outcome(err)
-	if err == nil {
+	maybe := false
+	for try := 1; ; try++ {
+		var err error
+		zookie, err = c.attempt(n, do)
+		e.Outcome, e.Text = outcome(err)
+		maybe = maybe || e.Outcome == history.Unknown
+		if known := e.Outcome == history.OK || e.Outcome == history.Unmet; known || e.Key == "" || try == maxTries {
+			break
+		}
+		time.Sleep(time.Duration(c.random.IntN(500)) * time.Millisecond)
+		if other := c.node(); other != nil {
+			n = other
+		}
+	}
+	e.Node, e.Return = n.id, c.history.now()
+	switch {
+	case e.Outcome == history.OK:
 		c.learn(&e, zookie)
+	case maybe:
+		// A try of before may be done, or may have been and be undone: a
+		// precondition that does not hold then says nothing.
+		e.Outcome = history.Unknown
 	}
 	c.history.add(e)
+}
+
+// attempt makes a call once. What it gives is the caller's only if it is heard.
+func (c *client) attempt(n *node, do func(context.Context, *node) (string, error)) (zookie string, err error) {
+	heard := make(chan string, 1)
+	err = c.call(n, func(ctx context.Context) error {
+		zookie, err := do(ctx, n)
+		heard <- zookie
+		return err
+	})
+	if err == nil {
+		zookie = <-heard
+	}
+	return zookie, err
 }
 
 // learn takes the zookie of an answer.
@@ -240,16 +301,39 @@ func (c *cluster) lend(zookie string) string {
 
 // outcome says what became of a write that ended with an error.
 func outcome(err error) (outcome, text string) {
-	var refused *api.Error
-	switch {
+	switch reason := reasonOf(err); {
 	case err == nil:
 		return history.OK, ""
-	case errors.Is(err, errDead), notDone(err):
+	case errors.Is(err, errDead), slices.Contains(notDone, reason):
 		return history.NotDone, err.Error()
-	case errors.As(err, &refused) && refused.Reason == tupelov1.ErrorReason_ERROR_REASON_PRECONDITION_NOT_MET:
+	case reason == "PRECONDITION_NOT_MET":
 		return history.Unmet, ""
 	}
 	return history.Unknown, err.Error()
+}
+
+// notDone are reasons, and kinds of errors of the log, that say that nothing was
+// done.
+var notDone = []string{"NO_LEADER", "OVERLOADED", "CLOSED", "CLUSTER_UPGRADING", "no-leader", "overloaded", "closed", "failed"}
+
+// reasonOf returns why a call failed, whether the error is the handler's own or
+// was passed on from another node.
+func reasonOf(err error) string {
+	const prefix = "ERROR_REASON_"
+	var refused *api.Error
+	var kind interface{ Kind() string }
+	switch {
+	case errors.As(err, &refused):
+		return strings.TrimPrefix(refused.Reason.String(), prefix)
+	case errors.As(err, &kind):
+		return kind.Kind()
+	}
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return strings.TrimPrefix(info.Reason, prefix)
+		}
+	}
+	return ""
 }
 
 func (c *client) read(n *node, register string) {
@@ -343,29 +427,6 @@ func condition(register string, b *history.Bit) []*tupelov1.Precondition {
 		p.Condition = tupelov1.Precondition_CONDITION_MUST_MATCH
 	}
 	return []*tupelov1.Precondition{p}
-}
-
-func (c *cluster) write(ctx context.Context, n *node, r *tupelov1.WriteRequest) (*tupelov1.WriteResponse, error) {
-	return forward(c, ctx, n, func(n *node) (*tupelov1.WriteResponse, error) { return n.server.Write(ctx, r) })
-}
-
-func (c *cluster) writeSchema(ctx context.Context, n *node, r *tupelov1.WriteSchemaRequest) (*tupelov1.WriteSchemaResponse, error) {
-	return forward(c, ctx, n, func(n *node) (*tupelov1.WriteSchemaResponse, error) { return n.server.WriteSchema(ctx, r) })
-}
-
-func (c *cluster) deleteByFilter(ctx context.Context, n *node, r *tupelov1.DeleteByFilterRequest) (*tupelov1.DeleteByFilterResponse, error) {
-	return forward(c, ctx, n, func(n *node) (*tupelov1.DeleteByFilterResponse, error) { return n.server.DeleteByFilter(ctx, r) })
-}
-
-// forward has a write done by the leader that a node knows of.
-func forward[T any](c *cluster, ctx context.Context, n *node, do func(*node) (T, error)) (answer T, err error) {
-	leader, known := n.log.Leader()
-	if !known || leader.ID == n.id {
-		return do(n)
-	}
-	got, err := c.net.forward(n, leader.ID, func(n *node) (any, error) { return do(n) })
-	answer, _ = got.(T)
-	return answer, err
 }
 
 // changesOf reads the changes of a watch's message.

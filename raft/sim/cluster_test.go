@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -19,7 +18,8 @@ import (
 type plan struct {
 	seed            uint64
 	founders        []string
-	spares          []string // are added later, or not
+	readers         []string // are members from the beginning on, and do not vote
+	spares          []string // may be added later; readers may be let go, or promoted
 	slow            string   // the node with the slow clock; "" for none
 	troubles        int
 	clients         int
@@ -42,6 +42,9 @@ func planOf(seed uint64) plan {
 	case 1:
 		p.founders = []string{"n1", "n2", "n3", "n4", "n5"}
 		p.spares = []string{"n6"}
+	case 2:
+		p.readers = []string{"n4", "n5", "n6", "n7"}
+		p.spares = p.readers
 	}
 	if random.IntN(2) == 0 {
 		p.slow = p.founders[random.IntN(len(p.founders))]
@@ -77,17 +80,10 @@ func newCluster(p plan, promises []broken.Promise, h *recorder) *cluster {
 		plan: p, broken: promises, history: h, net: newNetwork(rand.New(rand.NewPCG(p.seed, 2))),
 		characters: map[string]*character{}, random: rand.New(rand.NewPCG(p.seed, 3)), values: map[string]int{},
 	}
-	for _, id := range slices.Concat(p.founders, p.spares) {
+	for _, id := range slices.Concat(p.founders, p.readers, p.spares) {
 		c.characters[id] = &character{id: id, disk: newDisk(), slow: id == p.slow}
 	}
 	return c
-}
-
-// entropy is where the cluster's id comes from.
-func (c *cluster) entropy() io.Reader {
-	var seed [32]byte
-	seed[0], seed[1] = byte(c.plan.seed), byte(c.plan.seed>>8)
-	return rand.NewChaCha8(seed)
 }
 
 // pick draws a number below n, for whoever asks.
@@ -136,7 +132,7 @@ func (c *cluster) leader() *node {
 func (c *cluster) play() {
 	time.Sleep(time.Millisecond) // the history begins with a time that is not zero
 	defer c.stop()
-	for _, id := range c.plan.founders {
+	for _, id := range slices.Concat(c.plan.founders, c.plan.readers) {
 		if !c.start(id) {
 			return
 		}

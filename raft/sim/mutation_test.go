@@ -22,16 +22,16 @@ var mutations = []struct {
 	{broken.AppliedIndex, smallSnapshots, []string{history.RuleAcknowledged, history.RuleState, history.RuleFailure}},
 	{broken.WakeAfterApply, nil, []string{history.RuleZookie, history.RuleOrder}},
 	{broken.UnknownIsSaid, nil, []string{history.RuleInvented}},
+	{broken.OncePerKey, answersLost, []string{history.RuleInvented, history.RuleAnswer, history.RuleLinearizable}},
 }
 
-// leaderOfThePast has few beside the leader and its readers in one half, and a
-// leader that is slow to notice.
+// leaderOfThePast has more who do not vote than voters, and a leader that is slow
+// to notice that only they are left.
 func leaderOfThePast(p *plan) {
-	p.founders, p.spares = []string{"n1", "n2", "n3"}, []string{"n4", "n5", "n6"}
-	p.slow, p.troubles = "n1", 25
-	p.brew = []trouble{
-		{4, (*adversary).transfer}, {4, (*adversary).cut}, {4, (*adversary).changeMembers},
-	}
+	p.founders, p.readers = []string{"n1", "n2", "n3"}, []string{"n4", "n5", "n6", "n7"}
+	p.spares = p.readers
+	p.slow, p.troubles = "n1", 16
+	p.brew = []trouble{{2, (*adversary).transfer}, {3, (*adversary).cut}}
 }
 
 func powerLoss(p *plan) {
@@ -41,6 +41,12 @@ func powerLoss(p *plan) {
 func smallSnapshots(p *plan) {
 	p.snapshotEntries = 20
 	p.brew = []trouble{{3, (*adversary).crash}, {1, (*adversary).crashAll}, {2, (*adversary).restart}, {3, (*adversary).flush}}
+}
+
+// answersLost has calls end without an answer, and many of them at once.
+func answersLost(p *plan) {
+	p.clients = 8
+	p.brew = []trouble{{2, (*adversary).storm}, {2, (*adversary).crash}, {1, (*adversary).cut}}
 }
 
 // mutationSeeds is how many seeds there are for a broken promise to be noticed.

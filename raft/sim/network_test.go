@@ -35,8 +35,9 @@ var calm = weather{delay: time.Millisecond}
 const answerLimit = 300 * time.Millisecond
 
 var (
-	errLost = errors.New("nothing came back")
-	errDead = errors.New("the node is gone")
+	errNotSent = errors.New("nothing got through")
+	errLost    = errors.New("nothing came back")
+	errDead    = errors.New("the node is gone")
 )
 
 func newNetwork(random *rand.Rand) *network {
@@ -77,20 +78,24 @@ func (w *network) ask(from *node, to string, f func(*node) (any, error)) (any, e
 	doubled := w.chance(w.weather.doubled)
 	w.mu.Unlock()
 	answer, err := w.exchange(from, to, doubled, f)
-	if errors.Is(err, errLost) {
+	if errors.Is(err, errLost) || errors.Is(err, errNotSent) {
 		time.Sleep(time.Until(end))
 	}
 	return answer, err
 }
 
-// forward is ask for what must not run twice. If the request is lost, nothing
-// was done; without an answer it is not known.
+// forward is ask for what must not run twice, and for as long as it takes.
 func (w *network) forward(from *node, to string, f func(*node) (any, error)) (any, error) {
 	return w.exchange(from, to, false, f)
 }
 
-func (w *network) exchange(from *node, to string, doubled bool, f func(*node) (any, error)) (any, error) {
+// exchange fails with errNotSent if f has not run and will not, and with errLost
+// if it may have.
+func (w *network) exchange(from *node, to string, doubled bool, f func(*node) (any, error)) (answer any, failure error) {
 	target, err := w.send(from, to)
+	if errors.Is(err, errLost) {
+		return nil, errNotSent
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +106,11 @@ func (w *network) exchange(from *node, to string, doubled bool, f func(*node) (a
 			}
 		})
 	}
-	answer, failure := f(target)
+	done := make(chan struct{})
+	if !w.spawn(target, func() { answer, failure = f(target); close(done) }) {
+		return nil, errNotSent
+	}
+	<-done
 	if _, err := w.send(target, from.id); err != nil {
 		return nil, errLost
 	}

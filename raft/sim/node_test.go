@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/raft"
+	"github.com/tupelodb/tupelo/replica"
 	"github.com/tupelodb/tupelo/store"
 )
 
@@ -20,6 +22,7 @@ type node struct {
 	id        string
 	net       *network
 	transport *transport
+	replica   *replica.Replica
 	store     *store.Store
 	log       *raft.Node
 	server    *api.Server
@@ -57,49 +60,45 @@ func (c *cluster) open(ctx context.Context, who *character) (_ *node, err error)
 			err = errors.Join(fmt.Errorf("opening %s: %w", who.id, err), n.bury())
 		}
 	}()
-	fs := who.disk.open(n.awake)
-	n.store, err = store.Open(store.Options{FS: fs, Dir: "tupelo/state", CacheBytes: 1 << 20})
-	if err != nil {
-		return nil, err
-	}
 	now := func() time.Time { return time.Now().Add(time.Duration(who.clock.Load())) }
-	lead, err := api.LeaderCommand(now, c.entropy())
+	n.replica, err = replica.Open(ctx, replica.Options{
+		FS: who.disk.open(n.awake), Dir: "tupelo", CacheBytes: 1 << 20, NodeID: who.id,
+		API: api.Options{Now: now, WaitLimit: callLimit},
+		Wiring: &replica.Wiring{
+			Transport: n.transport, Peers: peers{c.net, n}, Members: c.founders(who.id),
+			Conn: func(m raft.Member) grpc.ClientConnInterface { return conn{c.net, n, m.ID} },
+		},
+		Tune: func(o *raft.Options) { c.tune(who, o) },
+	})
 	if err != nil {
 		return nil, err
 	}
-	o := raft.Options{
-		FS: fs, Dir: "tupelo/raft", StateMachine: n.store, NodeID: who.id, LeaderCommand: lead,
-		Transport: n.transport, Peers: peers{c.net, n}, Members: c.founders(who.id), Logger: slog.New(slog.DiscardHandler),
-		SnapshotLogEntries: c.plan.snapshotEntries, SnapshotRetry: time.Second,
-	}
+	n.log, n.store, n.server = n.replica.Log(), n.replica.Store(), n.replica.Server()
+	n.server.Break(c.broken...)
+	return n, nil
+}
+
+// tune gives a node's log the options of the run.
+func (c *cluster) tune(who *character, o *raft.Options) {
+	o.SnapshotLogEntries, o.SnapshotRetry = c.plan.snapshotEntries, time.Second
 	if who.slow {
 		o.HeartbeatTimeout, o.ElectionTimeout, o.LeaderLease = slowTimeout, slowTimeout, slowTimeout
 	}
-	a := api.Options{Store: n.store, Now: now, WaitLimit: callLimit}
-	n.store.Break(c.broken...)
 	o.Break(c.broken...)
-	if n.log, err = raft.Open(ctx, o); err != nil {
-		return nil, err
+	if s, ok := o.StateMachine.(*store.Store); ok {
+		s.Break(c.broken...)
 	}
-	a.Log = n.log
-	if n.server, err = api.New(a); err != nil {
-		return nil, err
-	}
-	n.server.Break(c.broken...)
-	return n, nil
 }
 
 // founders are the members that a new log begins with; none for a node that is
 // to be added later.
 func (c *cluster) founders(id string) (members []raft.Member) {
-	for _, founder := range c.plan.founders {
-		members = append(members, raft.Member{ID: founder, Address: addressOf(founder), Voter: true})
-		if founder == id {
-			id = ""
-		}
-	}
-	if id != "" {
+	first := slices.Concat(c.plan.founders, c.plan.readers)
+	if !slices.Contains(first, id) {
 		return nil
+	}
+	for i, id := range first {
+		members = append(members, raft.Member{ID: id, Address: addressOf(id), Voter: i < len(c.plan.founders)})
 	}
 	return members
 }
@@ -122,17 +121,13 @@ func (c *cluster) kill(n *node, unsynced int) {
 // bury waits until nobody is at work in a dead node, and closes what it had open.
 func (n *node) bury() error {
 	n.end()
-	var errs []error
-	if n.log != nil {
-		ended, cancel := context.WithCancel(context.Background())
-		cancel()
-		errs = append(errs, n.log.Close(ended))
-	}
 	n.guests.Wait()
-	if n.store != nil {
-		errs = append(errs, n.store.Close())
+	if n.replica == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	return n.replica.Close(ended)
 }
 
 // watchOver notes that a node has failed.
@@ -174,13 +169,4 @@ func (n *node) resume() {
 		close(n.resumed)
 		n.resumed = nil
 	}
-}
-
-// notDone reports whether an error of a call says that nothing was done.
-func notDone(err error) bool {
-	var kind interface{ Kind() string }
-	if errors.As(err, &kind) {
-		return strings.Contains(" no-leader too-large overloaded closed failed ", " "+kind.Kind()+" ")
-	}
-	return false
 }
