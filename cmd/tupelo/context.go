@@ -27,41 +27,57 @@ func (c *contextFlag) register(flags *pflag.FlagSet) {
 
 // message returns the context, or nil if none is given.
 func (c *contextFlag) message(t *terminal) (*structpb.Struct, error) {
-	text := c.text
+	return contextObject.given(t, c.text)
+}
+
+// objectKind is a kind of JSON objects that commands take: what they are called,
+// by their flag too, and an example.
+type objectKind struct{ noun, example string }
+
+var (
+	contextObject  = objectKind{"context", `{"day":"friday"}`}
+	metadataObject = objectKind{"metadata", `{"actor":"alice"}`}
+)
+
+// given returns the object that a flag holds or names a file of; nil for none.
+func (k objectKind) given(t *terminal, text string) (*structpb.Struct, error) {
 	if path, isFile := strings.CutPrefix(text, "@"); isFile {
 		content, name, err := t.readFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("--context: %w", err)
+			return nil, fmt.Errorf("--%s: %w", k.noun, err)
 		}
-		given, err := parseContext(string(content))
+		object, err := k.parse(string(content))
 		if err != nil {
-			return nil, fmt.Errorf("--context: %s: %w", name, err)
+			return nil, fmt.Errorf("--%s: %s: %w", k.noun, name, err)
 		}
-		return given, nil
+		return object, nil
 	}
 	if text == "" {
 		return nil, nil
 	}
-	given, err := parseContext(text)
+	object, err := k.parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("--context: %w", err)
+		return nil, fmt.Errorf("--%s: %w", k.noun, err)
 	}
-	return given, nil
+	return object, nil
 }
 
-// parseContext reads a context, one JSON object. What the message could not hold
-// as it is written, such as a number of many digits, is an error.
-func parseContext(text string) (*structpb.Struct, error) {
+// parseContext reads a context.
+func parseContext(text string) (*structpb.Struct, error) { return contextObject.parse(text) }
+
+// parse reads one JSON object. What the message could not hold as it is written,
+// such as a number of many digits, is an error.
+func (k objectKind) parse(text string) (*structpb.Struct, error) {
 	var object map[string]any
 	if err := json.Unmarshal([]byte(text), &object); err != nil || object == nil {
-		return nil, fmt.Errorf("the context %s is not a JSON object such as {\"day\":\"friday\"}%s", brief(text), syntaxText(err))
+		return nil, fmt.Errorf("the %s %s is not a JSON object such as %s%s", k.noun, brief(text), k.example, syntaxText(err))
 	}
 	if err := exactNumbers(text); err != nil {
 		return nil, err
 	}
 	given := &structpb.Struct{}
 	if err := protojson.Unmarshal([]byte(text), given); err != nil {
-		return nil, fmt.Errorf("the context %s: %s", brief(text), protobufPrefix.ReplaceAllString(err.Error(), ""))
+		return nil, fmt.Errorf("the %s %s: %s", k.noun, brief(text), protobufPrefix.ReplaceAllString(err.Error(), ""))
 	}
 	return given, nil
 }

@@ -13,6 +13,7 @@ import (
 func newDeleteCommand(t *terminal) *cobra.Command {
 	var parts filterFlags
 	var guards preconditionFlags
+	var says remarks
 	var limit int32
 	var partial, all bool
 	cmd := &cobra.Command{
@@ -25,16 +26,20 @@ If more than --limit are selected, none is deleted and the command fails; with
 and as many revisions, until none is left. To delete single tuples, see
 "tupelo write --delete". Preconditions are looked at again in each step.
 
+` + remarksHelp + ` With --all there is no
+key, for its steps are several changes.
+
 ` + filterHelp,
 		Example: `  tupelo delete repository:gitclub#maintainer
   tupelo delete --subject-type user --subject-id alice
-  tupelo delete @user:alice --all
+  tupelo delete @user:alice --all --metadata '{"actor":"bob","reason":"alice has left"}'
   tupelo delete repository:old --must-match organization:acme#owner@user:bob`,
 		Args: arguments(0, 1),
 	}
 	flags := cmd.Flags()
 	parts.register(flags)
 	guards.register(flags)
+	says.register(flags)
 	flags.Int32Var(&limit, "limit", 10000, "most tuples to delete at one revision")
 	flags.BoolVar(&partial, "partial", false, "delete up to the limit if there are more")
 	flags.BoolVar(&all, "all", false, "delete in steps of the limit until none is left")
@@ -46,12 +51,20 @@ and as many revisions, until none is left. To delete single tuples, see
 		if proto.Size(filter) == 0 {
 			return usagef("delete: a pattern or a flag must say which tuples")
 		}
+		if all && says.key != "" {
+			return usagef("delete: --idempotency-key contradicts --all, which makes several changes")
+		}
+		metadata, err := says.message(t)
+		if err != nil {
+			return err
+		}
 		preconditions, err := guards.preconditions()
 		if err != nil {
 			return err
 		}
 		request := &tupelov1.DeleteByFilterRequest{
 			Filter: filter, Preconditions: preconditions, Limit: limit, AllowPartial: partial || all,
+			Metadata: metadata, IdempotencyKey: says.key,
 		}
 		return deleteSteps(ctx, t, c, request, all)
 	})

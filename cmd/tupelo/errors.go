@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -57,6 +59,8 @@ type failure struct {
 	Message string        `json:"message"`
 	Fields  []faultyField `json:"fields,omitempty"`
 	Unmet   []unmetFact   `json:"unmet,omitempty"`
+	// Metadata is what goes with the reason: by name, such as the horizon.
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // faultyField is a field of the request that the server refuses.
@@ -106,7 +110,7 @@ func statusOf(err error) (*status.Status, bool) {
 func (f *failure) add(detail any) {
 	switch d := detail.(type) {
 	case *errdetails.ErrorInfo:
-		f.Reason = d.Reason
+		f.Reason, f.Metadata = d.Reason, d.Metadata
 	case *errdetails.BadRequest:
 		for _, v := range d.FieldViolations {
 			f.Fields = append(f.Fields, faultyField{v.Field, v.Description})
@@ -145,6 +149,11 @@ func (f failure) text() string {
 	for _, v := range f.Unmet {
 		if !strings.Contains(f.Message, v.Subject) {
 			fmt.Fprintf(&b, "  %s: %s\n", v.Subject, v.Description)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Metadata)) {
+		if value := f.Metadata[name]; !strings.Contains(f.Message, value) {
+			fmt.Fprintf(&b, "  %s %s\n", name, value)
 		}
 	}
 	return b.String()

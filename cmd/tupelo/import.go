@@ -108,7 +108,7 @@ func (i *importer) fixture(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if len(f.Assertions)+len(f.Expected) > 0 {
+	if len(f.Assertions)+len(f.Expected) > 0 && !i.terminal.quiet {
 		i.terminal.notef("%s: its assertions and expected lists are for validate", name)
 	}
 	if _, err := i.client.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: text}); err != nil {

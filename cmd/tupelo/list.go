@@ -123,6 +123,9 @@ which check does not say no. ` + entryHelp + `
 func objectsRequest(words []string) (*tupelov1.ListObjectsRequest, error) {
 	last := len(words) - 1
 	typeName, relation, ok := strings.Cut(strings.Join(words[:last], "#"), "#")
+	if !ok && !strings.Contains(words[last], ":") {
+		return nil, usagef("list objects: SUBJECT is missing behind %s: write TYPE RELATION SUBJECT, as in repository read user:alice", words[last])
+	}
 	if !ok || typeName == "" || relation == "" || strings.ContainsAny(typeName+relation, ":#@") {
 		return nil, usagef("list objects: write TYPE RELATION SUBJECT, as in repository read user:alice")
 	}
@@ -181,6 +184,9 @@ them.
 // before the type.
 func subjectsRequest(words []string) (*tupelov1.ListSubjectsRequest, error) {
 	last := len(words) - 1
+	if last == 1 && !strings.Contains(words[0], "#") {
+		return nil, usagef("list subjects: TYPE or RELATION is missing beside %s: write OBJECT RELATION TYPE[#RELATION], as in run:42 cancel user", words[last])
+	}
 	object, relation, err := parseUserset(words[:last])
 	if err != nil {
 		return nil, err

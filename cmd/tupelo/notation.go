@@ -84,7 +84,7 @@ func parseUserset(words []string) (*tupelov1.Object, string, error) {
 		return nil, "", err
 	}
 	if relation == "" {
-		return nil, "", usagef("%s has no relation", words[0])
+		return nil, "", usagef("RELATION is missing behind %s: write OBJECT RELATION, as in run:42 cancel", words[0])
 	}
 	return &tupelov1.Object{Type: typeName, Id: id}, relation, nil
 }

@@ -22,7 +22,8 @@ func newWatchCommand(t *terminal) *cobra.Command {
 		Long: `Print what changes, revision by revision, until interrupted: + for a tuple that is
 there now, - for one that is there no longer, and the zookie of each revision, from
 which --after goes on without loss or repetition. Behind its sign a tuple is spelled
-as write and import take it. Flags select changes; what is left out selects every
+as write and import take it. What the writer said of the change, with --metadata,
+follows it. Flags select changes; what is left out selects every
 value.
 
 Revisions in which nothing is selected are passed by in silence; with --json their
@@ -91,6 +92,9 @@ func printChanges(t *terminal, message *tupelov1.WatchResponse) error {
 		}
 		if message.SchemaChanged {
 			t.printf("schema changed\n")
+		}
+		if len(message.GetMetadata().GetFields()) > 0 {
+			t.printf("metadata %s\n", contextText(message.Metadata))
 		}
 		if message.Zookie != "" {
 			t.printf("zookie %s\n", message.Zookie)

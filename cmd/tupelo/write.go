@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 func newWriteCommand(t *terminal) *cobra.Command {
 	var create, remove bool
 	var guards preconditionFlags
+	var says remarks
 	cmd := &cobra.Command{
 		Use:   "write TUPLE...",
 		Short: "Write or delete tuples, all or none",
@@ -24,12 +26,15 @@ no error, unless --create is given, and gets the caveat and expiration written; 
 is one that is not there, with --delete.
 
 The zookie is printed once the write is durable. Keep it with what the tuples
-protect, and check with --at-least-as-fresh.`,
+protect, and check with --at-least-as-fresh.
+
+` + remarksHelp,
 		Example: `  tupelo write repository:gitclub#maintainer@user:alice
   tupelo write --create 'repository:gitclub#reader@user:*' repository:gitclub#admin@team:core#member
   tupelo write 'repository:gitclub#reader@user:bob[office_hours:{"zone":"utc"}][expiration:2030-01-31T12:00:00Z]'
   tupelo write --delete repository:gitclub#maintainer@user:alice
   tupelo write --must-match organization:acme#owner@user:bob organization:acme#member@user:carol
+  tupelo write repository:gitclub#maintainer@user:carol --metadata '{"actor":"bob","reason":"on call"}'
   tupelo write - < tuples.txt`,
 		Args: arguments(1, -1),
 	}
@@ -37,15 +42,22 @@ protect, and check with --at-least-as-fresh.`,
 	flags.BoolVar(&create, "create", false, "fail if a tuple is there already")
 	flags.BoolVar(&remove, "delete", false, "delete the tuples")
 	guards.register(flags)
+	says.register(flags)
 	return withClient(cmd, func(ctx context.Context, c *client, args []string) error {
 		operation := tupelov1.Update_OPERATION_TOUCH
 		switch {
 		case create && remove:
 			return usagef("write: --create contradicts --delete")
+		case says.metadata == "@-" && slices.Contains(args, "-"):
+			return usagef("write: --metadata and the tuples cannot both be read from standard input")
 		case create:
 			operation = tupelov1.Update_OPERATION_CREATE
 		case remove:
 			operation = tupelov1.Update_OPERATION_DELETE
+		}
+		metadata, err := says.message(t)
+		if err != nil {
+			return err
 		}
 		updates, err := readUpdates(t, operation, args)
 		if err != nil {
@@ -55,7 +67,9 @@ protect, and check with --at-least-as-fresh.`,
 		if err != nil {
 			return err
 		}
-		response, err := c.Write(ctx, &tupelov1.WriteRequest{Updates: updates, Preconditions: preconditions})
+		response, err := c.Write(ctx, &tupelov1.WriteRequest{
+			Updates: updates, Preconditions: preconditions, Metadata: metadata, IdempotencyKey: says.key,
+		})
 		if err != nil {
 			return err
 		}
