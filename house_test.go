@@ -166,6 +166,7 @@ var testImports = map[string][]edge{
 		{"internal/broken", "each promise is broken, and must be missed"},
 		{"raft", "it runs whole nodes in the test's process"},
 		{"raft/sim/history", "the rules that what its clients saw must keep"},
+		{"raft/sim/registers", "what its clients write and read"},
 		{"replica", "it runs whole replicas in the test's process"},
 		{"store", "it runs whole nodes in the test's process"},
 	},

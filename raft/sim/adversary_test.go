@@ -57,14 +57,14 @@ func (a *adversary) live() {
 	for range a.plan.troubles {
 		text, mend := bag[a.random.IntN(len(bag))].brew(a)
 		if text != "" {
-			a.history.fault("%s", text)
+			a.history.Fault("%s", text)
 		}
 		lasts := time.Duration(300+a.random.IntN(3500)) * time.Millisecond
 		if mend != nil {
 			a.mends.Go(func() {
 				time.Sleep(lasts)
 				mend()
-				a.history.fault("no longer: %s", text)
+				a.history.Fault("no longer: %s", text)
 			})
 		}
 		time.Sleep(time.Duration(100+a.random.IntN(2000)) * time.Millisecond)
@@ -205,7 +205,7 @@ func (a *adversary) restart() (string, func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := n.log.Close(ctx); err != nil && a.characters[n.id].disk.blameless() {
-		a.history.failure("closing %s: %v", n.id, err)
+		a.history.Failure("closing %s: %v", n.id, err)
 	}
 	a.kill(n, 100)
 	return n.id + " is stopped", func() {
@@ -265,7 +265,7 @@ func (a *adversary) transfer() (string, func()) {
 // asked notes what a node made of what it was asked.
 func (a *adversary) asked(n *node, what string, err error) {
 	if err != nil {
-		a.history.fault("%s did not %s: %v", n.id, what, err)
+		a.history.Fault("%s did not %s: %v", n.id, what, err)
 	}
 }
 
@@ -326,7 +326,7 @@ func (a *adversary) snapshot() (string, func()) {
 		ctx, cancel := context.WithTimeout(n.context, 5*time.Second)
 		defer cancel()
 		if err := n.log.Snapshot(ctx); err != nil {
-			a.history.fault("the snapshot at %s: %v", n.id, err)
+			a.history.Fault("the snapshot at %s: %v", n.id, err)
 		}
 	})
 	return n.id + " takes a snapshot", nil
@@ -342,7 +342,7 @@ func (a *adversary) flush() (string, func()) {
 	dir := fmt.Sprint("copy-", a.random.Uint32())
 	a.net.spawn(n, func() {
 		if err := n.store.Checkpoint(n.context, dir, 0); err != nil {
-			a.history.fault("the flush of %s: %v", n.id, err)
+			a.history.Fault("the flush of %s: %v", n.id, err)
 		}
 	})
 	return "the state of " + n.id + " becomes durable", func() { a.leave(n) }

@@ -15,51 +15,21 @@ import (
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/raft/sim/history"
+	"github.com/tupelodb/tupelo/raft/sim/registers"
 	"github.com/tupelodb/tupelo/store"
 )
 
-const (
-	registers = 5
-	bits      = 8 // of a register
-	// schemaBits are those of the schema, which has fewer versions.
-	schemaBits = 6
-)
-
-// schemaText is the version of the schema with a number. Whoever asks for the
-// permissions bit0, bit1 … of the one object sys:sys is told the number, because of
-// the relations `yes` and `none` only the first has a tuple.
-func schemaText(number int) string {
-	text := fmt.Sprintf("// %d\ndefinition user {}\ndefinition doc {\n\trelation has: user\n\tpermission view = has\n}\n"+
-		"definition sys {\n\trelation yes: user\n\trelation none: user\n", number)
-	for bit := range schemaBits {
-		is := "none"
-		if number&(1<<bit) != 0 {
-			is = "yes"
-		}
-		text += fmt.Sprintf("\tpermission bit%d = %s\n", bit, is)
-	}
-	return text + "}\n"
-}
-
-// schemaNumber is the number of a version.
-func schemaNumber(text string) (number int, err error) {
-	_, err = fmt.Sscanf(text, "// %d\n", &number)
-	return number, err
-}
+// registerCount is how many registers there are beside the schema.
+const registerCount = 5
 
 // furnish writes what clients and watches begin with: version 0 of the schema,
 // which is what its register is before its first write, and the tuple.
 func (c *cluster) furnish() bool {
-	tuple := &tupelov1.Tuple{
-		Object: &tupelov1.Object{Type: "sys", Id: "sys"}, Relation: "yes", Subject: &tupelov1.Subject{Type: "user", Id: "b0"},
-	}
 	furnish := func(ctx context.Context, n *node) error {
-		if _, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: schemaText(0)}); err != nil {
+		if _, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: registers.SchemaText(0)}); err != nil {
 			return err
 		}
-		answer, err := n.server.Write(ctx, &tupelov1.WriteRequest{Updates: []*tupelov1.Update{
-			{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: tuple},
-		}})
+		answer, err := n.server.Write(ctx, registers.Furniture())
 		if err != nil {
 			return err
 		}
@@ -83,7 +53,7 @@ func (c *cluster) furnish() bool {
 		}
 		time.Sleep(time.Second)
 	}
-	c.history.failure("the schema could not be written: %v", err)
+	c.history.Failure("the schema could not be written: %v", err)
 	return false
 }
 
@@ -128,7 +98,7 @@ func (c *client) node() *node {
 }
 
 func (c *client) act(n *node) {
-	register := fmt.Sprint("r", c.random.IntN(registers))
+	register := fmt.Sprint("r", c.random.IntN(registerCount))
 	switch dice := c.random.IntN(100); {
 	case dice < 2:
 		c.writeRegister(n, history.Schema)
@@ -172,11 +142,7 @@ func (c *cluster) call(n *node, f func(context.Context) error) error {
 func (c *cluster) next(register string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	most := 1<<bits - 1
-	if register == history.Schema {
-		most = 1<<schemaBits - 1
-	}
-	if c.values[register] == most {
+	if c.values[register] == registers.Most(register) {
 		return 0
 	}
 	c.values[register]++
@@ -190,16 +156,16 @@ func (c *client) writeRegister(n *node, register string) {
 	}
 	var request *tupelov1.WriteRequest
 	if register != history.Schema {
-		request = setting(register, e.Value)
+		request = registers.Setting(register, e.Value)
 		if c.random.IntN(3) == 0 {
-			e.If = &history.Bit{Bit: uint(c.random.IntN(bits)), Set: c.random.IntN(2) == 0}
-			request.Preconditions = condition(register, e.If)
+			e.If = &history.Bit{Bit: uint(c.random.IntN(registers.Bits(register))), Set: c.random.IntN(2) == 0}
+			request.Preconditions = registers.Condition(register, e.If)
 		}
 	}
 	e.Key = c.key()
 	c.change(n, e, func(ctx context.Context, n *node) (string, error) {
 		if register == history.Schema {
-			answer, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: schemaText(e.Value), IdempotencyKey: e.Key})
+			answer, err := n.server.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: registers.SchemaText(e.Value), IdempotencyKey: e.Key})
 			return answer.GetZookie(), err
 		}
 		request.IdempotencyKey = e.Key
@@ -211,9 +177,9 @@ func (c *client) writeRegister(n *node, register string) {
 func (c *client) clear(n *node, register string) {
 	e := history.Event{Kind: history.KindClear, Register: register, Key: c.key()}
 	c.change(n, e, func(ctx context.Context, n *node) (string, error) {
-		answer, err := n.server.DeleteByFilter(ctx, &tupelov1.DeleteByFilterRequest{
-			Filter: &tupelov1.Filter{ObjectType: "doc", ObjectId: register}, IdempotencyKey: e.Key,
-		})
+		request := registers.Clearing(register)
+		request.IdempotencyKey = e.Key
+		answer, err := n.server.DeleteByFilter(ctx, request)
 		return answer.GetZookie(), err
 	})
 }
@@ -233,7 +199,7 @@ const maxTries = 6
 // change makes a call that writes, and notes what became of it. What has a key is
 // sent again, to other nodes, until it is known.
 func (c *client) change(n *node, e history.Event, do func(context.Context, *node) (string, error)) {
-	e.Client, e.Call = c.name, c.history.now()
+	e.Client, e.Call = c.name, c.history.Now()
 	var zookie string
 	maybe := false
 	for try := 1; ; try++ {
@@ -249,7 +215,7 @@ func (c *client) change(n *node, e history.Event, do func(context.Context, *node
 			n = other
 		}
 	}
-	e.Node, e.Return = n.id, c.history.now()
+	e.Node, e.Return = n.id, c.history.Now()
 	switch {
 	case e.Outcome == history.OK:
 		c.learn(&e, zookie)
@@ -258,7 +224,7 @@ func (c *client) change(n *node, e history.Event, do func(context.Context, *node
 		// precondition that does not hold then says nothing.
 		e.Outcome = history.Unknown
 	}
-	c.history.add(e)
+	c.history.Add(e)
 }
 
 // attempt makes a call once. What it gives is the caller's only if it is heard.
@@ -279,7 +245,7 @@ func (c *client) attempt(n *node, do func(context.Context, *node) (string, error
 func (c *client) learn(e *history.Event, zookie string) {
 	revision, err := history.Revision(zookie)
 	if err != nil {
-		c.history.failure("%s of client %s at %s: %v", e.Kind, c.name, e.Node, err)
+		c.history.Failure("%s of client %s at %s: %v", e.Kind, c.name, e.Node, err)
 	}
 	e.Revision = revision
 	if mine, _ := history.Revision(c.zookie); revision > mine {
@@ -339,43 +305,25 @@ func reasonOf(err error) string {
 func (c *client) read(n *node, register string) {
 	e := history.Event{Kind: history.KindRead, Client: c.name, Node: n.id, Register: register}
 	consistency := c.consistency(&e)
-	items := make([]*tupelov1.BatchCheckItem, bits)
-	for i := range items {
-		items[i] = &tupelov1.BatchCheckItem{
-			Object: &tupelov1.Object{Type: "doc", Id: register}, Relation: "view", Subject: &tupelov1.Subject{Type: "user", Id: fmt.Sprint("b", i)},
-		}
-	}
-	if register == history.Schema {
-		items = items[:schemaBits]
-		for i := range items {
-			items[i] = &tupelov1.BatchCheckItem{
-				Object: &tupelov1.Object{Type: "sys", Id: "sys"}, Relation: fmt.Sprint("bit", i), Subject: &tupelov1.Subject{Type: "user", Id: "b0"},
-			}
-		}
-	}
+	request := &tupelov1.BatchCheckRequest{Consistency: consistency, Items: registers.Questions(register)}
 	var answer *tupelov1.BatchCheckResponse
-	e.Call = c.history.now()
+	e.Call = c.history.Now()
 	err := c.call(n, func(ctx context.Context) (err error) {
-		answer, err = n.server.BatchCheck(ctx, &tupelov1.BatchCheckRequest{Consistency: consistency, Items: items})
+		answer, err = n.server.BatchCheck(ctx, request)
 		return err
 	})
-	e.Return = c.history.now()
+	e.Return = c.history.Now()
 	e.Outcome = history.OK
 	if err != nil {
 		e.Outcome, e.Text = history.NotDone, err.Error()
-		c.history.add(e)
+		c.history.Add(e)
 		return
 	}
-	for i, result := range answer.Results {
-		switch {
-		case result.Result == tupelov1.Result_RESULT_YES:
-			e.Value |= 1 << i
-		case result.Result != tupelov1.Result_RESULT_NO:
-			c.history.failure("read of client %s at %s: bit %d is %v", c.name, n.id, i, result)
-		}
+	if e.Value, err = registers.Value(answer); err != nil {
+		c.history.Failure("read of client %s at %s: %v", c.name, n.id, err)
 	}
 	c.learn(&e, answer.Zookie)
-	c.history.add(e)
+	c.history.Add(e)
 }
 
 // consistency draws how fresh an answer must be.
@@ -394,56 +342,4 @@ func (c *client) consistency(e *history.Event) *tupelov1.Consistency {
 	}
 	e.Mode = history.Latency
 	return nil
-}
-
-// setting is a write that gives a register a value, bit by bit.
-func setting(register string, value int) *tupelov1.WriteRequest {
-	request := &tupelov1.WriteRequest{}
-	for bit := range uint(bits) {
-		operation := tupelov1.Update_OPERATION_DELETE
-		if value&(1<<bit) != 0 {
-			operation = tupelov1.Update_OPERATION_TOUCH
-		}
-		request.Updates = append(request.Updates, &tupelov1.Update{Operation: operation, Tuple: bitTuple(register, bit)})
-	}
-	return request
-}
-
-func bitTuple(register string, bit uint) *tupelov1.Tuple {
-	return &tupelov1.Tuple{
-		Object: &tupelov1.Object{Type: "doc", Id: register}, Relation: "has",
-		Subject: &tupelov1.Subject{Type: "user", Id: fmt.Sprint("b", bit)},
-	}
-}
-
-func condition(register string, b *history.Bit) []*tupelov1.Precondition {
-	p := &tupelov1.Precondition{
-		Condition: tupelov1.Precondition_CONDITION_MUST_NOT_MATCH,
-		Filter: &tupelov1.Filter{
-			ObjectType: "doc", ObjectId: register, Relation: "has", SubjectType: "user", SubjectId: fmt.Sprint("b", b.Bit),
-		},
-	}
-	if b.Set {
-		p.Condition = tupelov1.Precondition_CONDITION_MUST_MATCH
-	}
-	return []*tupelov1.Precondition{p}
-}
-
-// changesOf reads the changes of a watch's message.
-func changesOf(r *tupelov1.WatchResponse) (changes []history.Change, err error) {
-	if r.SchemaChanged {
-		changes = append(changes, history.Change{Register: history.Schema})
-	}
-	for _, t := range r.Changes {
-		if t.Tuple.Object.Type != "doc" {
-			continue
-		}
-		change := history.Change{Register: t.Tuple.Object.Id}
-		change.Set = t.Operation == tupelov1.TupleChange_OPERATION_TOUCHED
-		if _, err := fmt.Sscanf(strings.TrimPrefix(t.Tuple.Subject.Id, "b"), "%d", &change.Bit.Bit); err != nil {
-			return nil, fmt.Errorf("a change of %v: %w", t.Tuple, err)
-		}
-		changes = append(changes, change)
-	}
-	return changes, nil
 }

@@ -57,7 +57,7 @@ type cluster struct {
 	plan       plan
 	broken     []broken.Promise
 	net        *network
-	history    *recorder
+	history    *history.Recorder
 	characters map[string]*character
 
 	mu     sync.Mutex
@@ -75,7 +75,7 @@ const (
 	mendLimit = 2 * time.Minute
 )
 
-func newCluster(p plan, promises []broken.Promise, h *recorder) *cluster {
+func newCluster(p plan, promises []broken.Promise, h *history.Recorder) *cluster {
 	c := &cluster{
 		plan: p, broken: promises, history: h, net: newNetwork(rand.New(rand.NewPCG(p.seed, 2))),
 		characters: map[string]*character{}, random: rand.New(rand.NewPCG(p.seed, 3)), values: map[string]int{},
@@ -99,7 +99,7 @@ func (c *cluster) start(id string) bool {
 	who := c.characters[id]
 	n, err := c.open(context.Background(), who)
 	if err != nil {
-		c.history.failure("%v", err)
+		c.history.Failure("%v", err)
 		return false
 	}
 	c.net.change(func() { c.net.living[id] = n })
@@ -176,7 +176,7 @@ func (c *cluster) settle() {
 		cause = err
 		time.Sleep(500 * time.Millisecond)
 	}
-	c.history.failure("%v after everything was mended: %v", mendLimit, cause)
+	c.history.Failure("%v after everything was mended: %v", mendLimit, cause)
 }
 
 // settled returns the members once all of them serve at one revision.
@@ -215,39 +215,11 @@ func (c *cluster) close(members []*node) {
 	for _, n := range members {
 		revision, sum, err := n.store.Checksum()
 		if err != nil {
-			c.history.failure("the checksum of %s: %v", n.id, err)
+			c.history.Failure("the checksum of %s: %v", n.id, err)
 		}
-		c.history.add(history.Event{Kind: history.KindState, Node: n.id, Revision: revision, Sum: hex.EncodeToString(sum[:8])})
+		c.history.Add(history.Event{Kind: history.KindState, Node: n.id, Revision: revision, Sum: hex.EncodeToString(sum[:8])})
 	}
 	if err := c.noteChanges(members[c.pick(len(members))]); err != nil {
-		c.history.failure("reading the changelog: %v", err)
+		c.history.Failure("reading the changelog: %v", err)
 	}
-}
-
-// recorder keeps the history of a run.
-type recorder struct {
-	begun  time.Time
-	mu     sync.Mutex
-	events []history.Event
-}
-
-// now is the time of the history.
-func (r *recorder) now() int64 { return int64(time.Since(r.begun)) }
-
-func (r *recorder) add(e history.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e.Call == 0 {
-		e.Call = r.now()
-		e.Return = e.Call
-	}
-	r.events = append(r.events, e)
-}
-
-func (r *recorder) failure(format string, args ...any) {
-	r.add(history.Event{Kind: history.KindFailure, Text: fmt.Sprintf(format, args...)})
-}
-
-func (r *recorder) fault(format string, args ...any) {
-	r.add(history.Event{Kind: history.KindFault, Text: fmt.Sprintf(format, args...)})
 }

@@ -71,7 +71,7 @@ func play(t *testing.T, rounds int, round func(*stage, int) (wrong bool, err err
 			}
 		}
 		if err != nil {
-			c.history.failure("%v", err)
+			c.history.Failure("%v", err)
 		}
 	})
 	for _, p := range history.Check(events) {

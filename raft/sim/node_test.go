@@ -114,7 +114,7 @@ func (c *cluster) kill(n *node, unsynced int) {
 	c.net.change(func() { who.disk.crash(c.net.random, unsynced) })
 	n.resume()
 	if err := n.bury(); err != nil && who.disk.blameless() && !errors.Is(err, raft.ErrClosed) {
-		c.history.failure("burying %s: %v", n.id, err)
+		c.history.Failure("burying %s: %v", n.id, err)
 	}
 }
 
@@ -138,7 +138,7 @@ func (c *cluster) watchOver(n *node) {
 	case <-n.log.Failed():
 	}
 	if c.net.lives(n) && c.characters[n.id].disk.blameless() {
-		c.history.failure("%s has failed, and its disk has not: %v", n.id, n.log.Err())
+		c.history.Failure("%s has failed, and its disk has not: %v", n.id, n.log.Err())
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 var (
 	seedFlag    = flag.Uint64("seed", 0, "play this seed only")
 	timesFlag   = flag.Int("times", 1, "play each seed so many times")
-	seedsFlag   = flag.Int("seeds", 8, "how many seeds to play")
+	seedsFlag   = flag.Int("seeds", 6, "how many seeds to play")
 	budgetFlag  = flag.Duration("budget", 0, "begin no seed after this time")
 	roundsFlag  = flag.Int("rounds", 300, "how many rounds to play against the new enemy")
 	historyFlag = flag.String("history", "", "a history to judge again")
@@ -29,18 +29,18 @@ func run(t *testing.T, p plan, promises ...broken.Promise) []history.Event {
 
 // record has something happen to a cluster in a bubble and returns the history.
 func record(t *testing.T, p plan, promises []broken.Promise, play func(*cluster)) []history.Event {
-	h := &recorder{}
+	var h *history.Recorder
 	defer func() {
 		if r := recover(); r != nil {
-			t.Logf("the history so far is in %s", save(t, p.seed, 0, h.events))
+			t.Logf("the history so far is in %s", save(t, p.seed, 0, h.Events()))
 			panic(r)
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
-		h.begun = time.Now()
+		h = history.NewRecorder()
 		play(newCluster(p, promises, h))
 	})
-	return h.events
+	return h.Events()
 }
 
 // save writes a history where it outlives the test.
@@ -78,6 +78,9 @@ func TestTheClusterSurvivesWhatSeedsBringAboutIt(t *testing.T) {
 		if *budgetFlag > 0 && time.Since(begun) > *budgetFlag {
 			break
 		}
+	}
+	if least := 100 * total.seeds; total.ok < least || total.watched < least {
+		t.Errorf("%v: too little to show anything", total)
 	}
 	t.Logf("%v in %v", total, time.Since(begun).Round(time.Millisecond))
 }

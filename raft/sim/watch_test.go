@@ -11,6 +11,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/raft/sim/history"
+	"github.com/tupelodb/tupelo/raft/sim/registers"
 )
 
 // stream is the server's end of a watch that somebody in this process has.
@@ -47,11 +48,11 @@ func (c *cluster) watchAt(ctx context.Context, name string, n *node, zookie stri
 	take := func(r *tupelov1.WatchResponse) error {
 		e := history.Event{Kind: history.KindWatch, Client: name, Node: n.id, Checkpoint: r.Checkpoint}
 		var err error
-		if e.Changes, err = changesOf(r); err != nil {
-			c.history.failure("watch %s at %s: %v", name, n.id, err)
+		if e.Changes, err = registers.Changes(r); err != nil {
+			c.history.Failure("watch %s at %s: %v", name, n.id, err)
 		}
 		if e.Revision, err = history.Revision(r.Zookie); err != nil {
-			c.history.failure("watch %s at %s: %v", name, n.id, err)
+			c.history.Failure("watch %s at %s: %v", name, n.id, err)
 		}
 		n.awake()
 		// What a dead node says is not heard.
@@ -60,7 +61,7 @@ func (c *cluster) watchAt(ctx context.Context, name string, n *node, zookie stri
 		if n.dead || ctx.Err() != nil {
 			return errDead
 		}
-		c.history.add(e)
+		c.history.Add(e)
 		zookie = r.Zookie
 		return nil
 	}
@@ -86,7 +87,7 @@ func (c *cluster) noteChanges(n *node) error {
 			return err
 		}
 		e := history.Event{Kind: history.KindChange, Revision: revision}
-		if e.Changes, err = changesOf(r); err != nil {
+		if e.Changes, err = registers.Changes(r); err != nil {
 			return err
 		}
 		if r.SchemaChanged {
@@ -95,7 +96,7 @@ func (c *cluster) noteChanges(n *node) error {
 			}
 		}
 		if len(e.Changes) > 0 {
-			c.history.add(e)
+			c.history.Add(e)
 		}
 		if revision >= last {
 			return errEnough
@@ -117,5 +118,5 @@ func schemaAt(ctx context.Context, n *node, zookie string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return schemaNumber(answer.Text)
+	return registers.SchemaNumber(answer.Text)
 }
