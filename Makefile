@@ -8,6 +8,7 @@ DATA      ?= data
 SEEDS     ?= 1000
 SIMTIME   ?= 30m
 CLUSTER_DATA ?= data-cluster
+CLUSTERTIME  ?= 10m
 
 # Builds are stamped with the commit where git can tell it, and are not where
 # there is no git, or one that does not trust the folder.
@@ -16,7 +17,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim lint check bench fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster lint check bench fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,11 @@ test-long: ## Compare millions of checks and lists with the oracle: half an hour
 # is kept, is judged again with -history FILE; see the package's documentation.
 test-sim: ## Play simulated clusters while everything breaks (SEEDS=1000 SIMTIME=30m)
 	go test -v -count 1 -timeout 3h ./raft/sim -seeds $(SEEDS) -budget $(SIMTIME) -rounds 10000
+
+# Needs namespaces for the network faults and the full disk, and says what it left
+# out without. Its history and the nodes' logs are kept if it fails.
+test-cluster: bin/tupelo ## Break what is around three processes, under load (CLUSTERTIME=10m)
+	go test -v -count 1 -timeout 3h ./cmd/tupelo/clustertest -run Survive -for $(CLUSTERTIME) -tupelo $(CURDIR)/bin/tupelo
 
 test-race: ## Run all tests with the race detector
 	go test -race -timeout 25m ./...

@@ -358,6 +358,13 @@ func (p *pulse) pause() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	longest := max(p.longest, time.Since(p.last))
-	p.longest = 0
+	p.last, p.longest = time.Now(), 0
 	return longest
+}
+
+// beats reports whether a write was acknowledged in the last moments.
+func (p *pulse) beats() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.last) < 250*time.Millisecond
 }

@@ -44,6 +44,9 @@ type cluster struct {
 // newCluster makes a place for each node, in namespaces if this process has them.
 func newCluster(t testing.TB) *cluster {
 	c := &cluster{history: history.NewRecorder(), pulse: pulse{last: time.Now()}}
+	if err := prepareProgram(); err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	var err error
 	if ways.inside {

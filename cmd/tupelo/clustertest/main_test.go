@@ -22,6 +22,8 @@ var (
 	seedFlag    = flag.Uint64("seed", 0, "what to draw the troubles by; 0 for the time of day")
 	networkFlag = flag.String("network", "auto", "namespaces, loopback, or auto: namespaces where they are permitted")
 	tupeloFlag  = flag.String("tupelo", "", "the program to test, if not one built now")
+	troubleFlag = flag.String("trouble", "", "make this one only, such as cut-leader")
+	keepFlag    = flag.Bool("keep", false, "keep the history and the logs of nodes even if nothing is wrong")
 	historyFlag = flag.String("history", "", "a history to judge again")
 )
 
@@ -33,13 +35,13 @@ const (
 
 // ways is what the tests know of where they run.
 var ways struct {
-	binary string // the program to test
+	dir    string // for what is made once
+	binary string // the program to test, once a test has asked for it
 	inside bool   // this process has namespaces of its own
 	denied string // why it has none although they were wanted
 }
 
-// TestMain builds the program, and has the tests run by a process of their own
-// if they want namespaces.
+// TestMain has the tests run by a process of their own if they want namespaces.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code, err := prepareAndRun(m)
@@ -58,15 +60,14 @@ func prepareAndRun(m *testing.M) (code int, err error) {
 	if !slices.Contains([]string{"auto", "namespaces", "loopback"}, *networkFlag) {
 		return 0, fmt.Errorf("-network %q is none of auto, namespaces and loopback", *networkFlag)
 	}
-	dir, err := os.MkdirTemp("", "tupelo-clustertest-")
-	if err != nil {
+	if ways.dir, err = os.MkdirTemp("", "tupelo-clustertest-"); err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
-	if ways.binary, err = program(dir); err != nil {
-		return 0, err
-	}
+	defer os.RemoveAll(ways.dir)
 	if *networkFlag == "namespaces" || *networkFlag == "auto" && *forFlag > 0 {
+		if err := prepareProgram(); err != nil {
+			return 0, err
+		}
 		code, err := runInside()
 		if err == nil {
 			return code, nil
@@ -79,20 +80,25 @@ func prepareAndRun(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// program returns the path of the program to test.
-func program(dir string) (string, error) {
-	if *tupeloFlag != "" {
-		return filepath.Abs(*tupeloFlag)
+// prepareProgram finds the program to test, or builds it.
+func prepareProgram() (err error) {
+	switch {
+	case ways.binary != "":
+		return nil
+	case *tupeloFlag != "":
+		ways.binary, err = filepath.Abs(*tupeloFlag)
+		return err
 	}
 	if err := lookAtSources(filepath.Join("..", "..", "..")); err != nil {
-		return "", err
+		return err
 	}
-	binary := filepath.Join(dir, "tupelo")
+	binary := filepath.Join(ways.dir, "tupelo")
 	output, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "..").CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("building tupelo: %w\n%s", err, output)
+		return fmt.Errorf("building tupelo: %w\n%s", err, output)
 	}
-	return binary, nil
+	ways.binary = binary
+	return nil
 }
 
 // lookAtSources has go test see that the tests depend on the sources of the

@@ -92,17 +92,17 @@ func judge(t *testing.T, c *crowd, seed uint64) {
 	progress("the end: %v", tallyOf(events))
 	t.Log(tallyOf(events))
 	problems := history.Check(events)
-	if len(problems) == 0 {
-		return
-	}
 	for _, p := range problems {
 		t.Error(p)
+	}
+	if len(problems) == 0 && !*keepFlag {
+		return
 	}
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("tupelo-cluster-%d", seed))
 	if err := c.keep(dir, events); err != nil {
 		t.Errorf("keeping the history and the logs: %v", err)
 	}
-	t.Errorf("the history and the nodes' logs are in %s; to judge it again:\n\tgo test ./cmd/tupelo/clustertest -run Judged -history %s",
+	t.Logf("the history and the nodes' logs are in %s; to judge it again:\n\tgo test ./cmd/tupelo/clustertest -run Judged -history %s",
 		dir, filepath.Join(dir, historyName))
 }
 

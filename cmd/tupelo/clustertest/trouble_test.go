@@ -7,10 +7,16 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/raft/sim/registers"
 )
 
 // trouble is something to break, one at a time.
 type trouble struct {
+	name  string
 	rooms bool // it needs links that can be cut, or a small disk
 	// brew breaks it, and returns what it did and how to mend it; what mends
 	// itself needs nothing.
@@ -19,22 +25,22 @@ type trouble struct {
 
 // allTroubles come in a new order each time that all have been.
 var allTroubles = []trouble{
-	{false, (*adversary).killLeader},
-	{false, (*adversary).killAny},
-	{false, (*adversary).killAll},
-	{false, (*adversary).pauseLeader},
-	{false, (*adversary).pauseAny},
-	{false, (*adversary).restart},
-	{false, (*adversary).restartAll},
-	{false, (*adversary).handOver},
-	{true, (*adversary).cutLeader},
-	{true, (*adversary).cutAny},
-	{true, (*adversary).cutOut},
-	{true, (*adversary).cutIn},
-	{true, (*adversary).cutPair},
-	{true, (*adversary).cutOffline},
-	{true, (*adversary).fillDisk},
-	{true, (*adversary).fillLeadersDisk},
+	{"kill-leader", false, (*adversary).killLeader},
+	{"kill", false, (*adversary).killAny},
+	{"kill-all", false, (*adversary).killAll},
+	{"pause-leader", false, (*adversary).pauseLeader},
+	{"pause", false, (*adversary).pauseAny},
+	{"restart", false, (*adversary).restart},
+	{"rolling-restart", false, (*adversary).restartAll},
+	{"transfer", false, (*adversary).handOver},
+	{"cut-leader", true, (*adversary).cutLeader},
+	{"cut", true, (*adversary).cutAny},
+	{"cut-out", true, (*adversary).cutOut},
+	{"cut-in", true, (*adversary).cutIn},
+	{"cut-pair", true, (*adversary).cutPair},
+	{"cut-offline", true, (*adversary).cutOffline},
+	{"fill-disk", true, (*adversary).fillDisk},
+	{"fill-leaders-disk", true, (*adversary).fillLeadersDisk},
 }
 
 // adversary breaks things, and mends each after a while.
@@ -54,6 +60,10 @@ func (a *adversary) live(ctx context.Context) {
 		if len(a.deck) == 0 {
 			a.shuffle()
 		}
+		if len(a.deck) == 0 {
+			a.history.Failure("there is no trouble %q here", *troubleFlag)
+			return
+		}
 		next := a.deck[0]
 		a.deck = a.deck[1:]
 		a.make(ctx, next, time.Duration(500+a.random.IntN(7500))*time.Millisecond)
@@ -63,16 +73,17 @@ func (a *adversary) live(ctx context.Context) {
 
 func (a *adversary) shuffle() {
 	for _, t := range allTroubles {
-		if !t.rooms || a.outside != nil {
+		if wanted := *troubleFlag == "" || *troubleFlag == t.name; wanted && (!t.rooms || a.outside != nil) {
 			a.deck = append(a.deck, t)
 		}
 	}
 	a.random.Shuffle(len(a.deck), func(i, j int) { a.deck[i], a.deck[j] = a.deck[j], a.deck[i] })
 }
 
-// make makes one trouble, has it last, and mends it. It tells how long no write
-// was acknowledged meanwhile, and in the second after.
+// make makes one trouble once writes flow, has it last, and mends it. It tells how
+// long no write was acknowledged meanwhile, and until they flow again.
 func (a *adversary) make(ctx context.Context, t trouble, lasts time.Duration) {
+	a.awaitWrites(ctx)
 	a.pulse.pause()
 	text, mend, err := t.brew(a, ctx)
 	if err != nil {
@@ -90,8 +101,22 @@ func (a *adversary) make(ctx context.Context, t trouble, lasts time.Duration) {
 		a.history.Fault("no longer: %s", text)
 		text = fmt.Sprintf("%s for %.1fs", text, lasts.Seconds())
 	}
-	a.rest(ctx, time.Second)
+	a.awaitWrites(ctx)
 	progress("%s: no write was acknowledged for up to %.2fs", text, a.pulse.pause().Seconds())
+}
+
+// awaitWrites waits until writes are acknowledged one after the other.
+func (a *adversary) awaitWrites(ctx context.Context) {
+	for end := time.Now().Add(mendLimit); ctx.Err() == nil; {
+		a.rest(ctx, 500*time.Millisecond)
+		switch {
+		case a.pulse.beats():
+			return
+		case time.Now().After(end):
+			a.history.Failure("no write was acknowledged within %v although nothing is broken", mendLimit)
+			return
+		}
+	}
 }
 
 func (a *adversary) rest(ctx context.Context, d time.Duration) {
@@ -298,13 +323,18 @@ func (a *adversary) small() *node {
 
 // fillDisk has a node's disk get full. The node may end, and is started again
 // once there is space.
-func (a *adversary) fillDisk(context.Context) (string, func() error, error) {
+func (a *adversary) fillDisk(ctx context.Context) (string, func() error, error) {
 	n := a.small()
 	n.now().excuse("its disk is full")
 	empty, err := n.fillDisk()
 	text := "the disk of " + n.id + " is full"
 	if err != nil {
 		return text, nil, err
+	}
+	if a.press(ctx, n); n.lives() {
+		text += ", and it goes on"
+	} else {
+		text += ", and it has ended"
 	}
 	return text, func() error {
 		if err := empty(); err != nil {
@@ -317,6 +347,26 @@ func (a *adversary) fillDisk(context.Context) (string, func() error, error) {
 		n.now().excuse("")
 		return nil
 	}, nil
+}
+
+// press writes much, so that a node needs space beyond what it has reserved.
+func (a *adversary) press(ctx context.Context, n *node) {
+	const writes, most = 500, 60_000
+	request := registers.Furniture()
+	request.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{"ballast": structpb.NewStringValue(strings.Repeat("x", most))}}
+	var lines []*line
+	for _, o := range a.nodes {
+		if o != n {
+			lines = append(lines, newLine(o, a.token))
+		}
+	}
+	for i := 0; i < writes && n.lives() && ctx.Err() == nil; i++ {
+		// Some fail, since a leader may go down with this.
+		_, _ = ask(ctx, lines[i%len(lines)], func(ctx context.Context, s calls) (*tupelov1.WriteResponse, error) { return s.Write(ctx, request) })
+	}
+	for _, l := range lines {
+		l.close()
+	}
 }
 
 // fillLeadersDisk has the node lead whose disk gets full.
