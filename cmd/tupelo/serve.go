@@ -90,7 +90,7 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.maxSteps, "max-steps", 0, "how many steps one question may take; 0 for the default")
 	flags.IntVar(&o.recordChecks, "record-checks", 0, "how many checks to keep, of those answered, for schema impact; a random sample, in memory")
 	flags.Var(&o.maxRequest, "max-request-size", "largest request to take")
-	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that a call without a deadline waits for a revision")
+	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that any call waits for a revision or for its write, whatever its deadline")
 	flags.DurationVar(&o.drain, "drain-limit", 10*time.Second, "how long calls may go on once the server is told to stop")
 	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "metrics-addr",
 		"log-level", "log-format", "otlp-endpoint", "cache", "gc-window", "max-depth", "max-sub-problems",
