@@ -1,9 +1,11 @@
 package raft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -166,49 +168,132 @@ func (n *Node) prove() (uint64, error) {
 
 // askVoters returns nil once a majority of the voters, this node included if it
 // is one, has said that the given term is its own.
+//
+// It asks no more of them than are needed, those first that have answered last,
+// and the others when one fails or is slow.
 func (n *Node) askVoters(term uint64) error {
 	ctx, cancel := context.WithTimeout(n.life, n.options.HeartbeatTimeout)
 	defer cancel()
-	type answer struct {
-		member Member
-		term   uint64
-		err    error
+	p := n.newPoll(ctx, term)
+	slow := time.NewTimer(n.options.HeartbeatTimeout / slowVoter)
+	defer slow.Stop()
+	for p.agree < p.majority {
+		for p.agree+p.asked < p.majority && p.askNext() {
+		}
+		if p.agree+p.asked < p.majority {
+			return errors.Join(p.failures...)
+		}
+		select {
+		case a := <-p.answers:
+			if err := p.take(a); err != nil {
+				return err
+			}
+		case <-slow.C:
+			for p.askNext() {
+			}
+		}
 	}
-	members := n.Members()
-	answers := make(chan answer, len(members))
-	voters, asked, agree := 0, 0, 0
-	for _, m := range members {
-		if !m.Voter {
+	return nil
+}
+
+// slowVoter is the part of the heartbeat timeout after which a voter is taken for
+// slow: by default 30 ms, which is long beside an answer and short beside a wait.
+const slowVoter = 20
+
+// poll is one proof of leadership under way.
+type poll struct {
+	node     *Node
+	ctx      context.Context
+	term     uint64
+	majority int // of the voters
+
+	others   []Member // voters to ask yet, those that have answered last at the end
+	asked    int      // who have not answered yet
+	agree    int
+	answers  chan voterAnswer // has room for all
+	failures []error
+}
+
+type voterAnswer struct {
+	member Member
+	term   uint64
+	err    error
+}
+
+func (n *Node) newPoll(ctx context.Context, term uint64) *poll {
+	p := &poll{node: n, ctx: ctx, term: term}
+	voters := 0
+	for _, m := range n.Members() {
+		switch {
+		case !m.Voter:
 			continue
+		case m.ID == n.options.NodeID:
+			p.agree++
+		default:
+			p.others = append(p.others, m)
 		}
 		voters++
-		if m.ID == n.options.NodeID {
-			agree++
-			continue
-		}
-		asked++
-		n.tasks.Go(func() {
-			t, err := n.options.Peers.Term(ctx, m)
-			answers <- answer{m, t, err}
-		})
 	}
-	var failures []error
-	for agree <= voters/2 {
-		if agree+asked <= voters/2 {
-			return errors.Join(failures...)
-		}
-		a := <-answers
-		asked--
-		switch {
-		case a.err != nil:
-			failures = append(failures, fmt.Errorf("voter %s: %w", a.member.ID, a.err))
-		case a.term > term:
-			return fmt.Errorf("voter %s is in term %d already, not in %d", a.member.ID, a.term, term)
-		case a.term == term:
-			agree++
-		default:
-			failures = append(failures, fmt.Errorf("voter %s is in term %d still, not in %d", a.member.ID, a.term, term))
-		}
+	p.majority = voters/2 + 1
+	p.answers = make(chan voterAnswer, len(p.others))
+	n.answered.sort(p.others)
+	return p
+}
+
+// answered ranks voters by how lately they have answered a proof in time.
+type answered struct {
+	mu    sync.Mutex
+	count uint64
+	last  map[string]uint64 // by id: count at its last answer
+}
+
+func (a *answered) note(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.last == nil {
+		a.last = map[string]uint64{}
+	}
+	a.count++
+	a.last[id] = a.count
+}
+
+// sort puts those that have answered last at the end.
+func (a *answered) sort(members []Member) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slices.SortStableFunc(members, func(m, o Member) int { return cmp.Compare(a.last[m.ID], a.last[o.ID]) })
+}
+
+// askNext asks one voter more; it reports false if all have been asked.
+func (p *poll) askNext() bool {
+	if len(p.others) == 0 {
+		return false
+	}
+	m := p.others[len(p.others)-1]
+	p.others = p.others[:len(p.others)-1]
+	p.asked++
+	p.node.tasks.Go(func() {
+		t, err := p.node.options.Peers.Term(p.ctx, m)
+		p.answers <- voterAnswer{m, t, err}
+	})
+	return true
+}
+
+// take counts an answer. Its error ends the poll: this node does not lead.
+func (p *poll) take(a voterAnswer) error {
+	p.asked--
+	if a.err == nil {
+		p.node.answered.note(a.member.ID)
+	}
+	switch {
+	case a.err != nil:
+		p.failures = append(p.failures, fmt.Errorf("voter %s: %w", a.member.ID, a.err))
+	case a.term > p.term:
+		return fmt.Errorf("voter %s is in term %d already, not in %d", a.member.ID, a.term, p.term)
+	case a.term == p.term:
+		p.agree++
+	default:
+		p.failures = append(p.failures, fmt.Errorf("voter %s is in term %d still, not in %d", a.member.ID, a.term, p.term))
 	}
 	return nil
 }
@@ -222,9 +307,29 @@ type batch struct {
 }
 
 type run struct {
-	done  chan struct{}
-	index uint64
-	err   error
+	callers int // who share it; complete once it has begun
+	took    time.Duration
+	done    chan struct{}
+	index   uint64
+	err     error
+}
+
+const (
+	// manyCallers share a run when so many calls are under way that the messages
+	// weigh more than a moment's wait.
+	manyCallers = 8
+	// longestBreath bounds that wait.
+	longestBreath = 5 * time.Millisecond
+)
+
+// breath is how long the next run waits after this one, for more to share it: not
+// at all if few shared this one, or else as long as it took, which grows with how
+// busy the nodes are.
+func (r *run) breath() time.Duration {
+	if r.callers < manyCallers {
+		return 0
+	}
+	return min(r.took, longestBreath)
 }
 
 func (r *run) ended() bool {
@@ -260,25 +365,42 @@ func (b *batch) enter(n *Node, f func() (uint64, error)) *run {
 	if n.options.faults.shareLateRounds && b.current != nil && !b.current.ended() {
 		return b.current
 	}
-	if b.next != nil {
-		return b.next
+	if b.next == nil {
+		r, previous := &run{done: make(chan struct{})}, b.current
+		if !n.spawn(func() { b.run(n, previous, r, f) }) {
+			return nil
+		}
+		b.next = r
 	}
-	r, previous := &run{done: make(chan struct{})}, b.current
-	if !n.spawn(func() { b.run(previous, r, f) }) {
-		return nil
-	}
-	b.next = r
-	return r
+	b.next.callers++
+	return b.next
 }
 
-// run waits for the run before, closes this one to newcomers, and does it.
-func (b *batch) run(previous, r *run, f func() (uint64, error)) {
+// run waits for the run before, and a moment more if many shared it, closes this
+// one to newcomers, and does it.
+func (b *batch) run(n *Node, previous, r *run, f func() (uint64, error)) {
 	if previous != nil {
 		<-previous.done
+		n.rest(previous.breath())
 	}
 	b.mu.Lock()
 	b.next, b.current = nil, r
 	b.mu.Unlock()
+	begun := time.Now()
 	r.index, r.err = f()
+	r.took = time.Since(begun)
 	close(r.done)
+}
+
+// rest waits for a time, or until the node stops.
+func (n *Node) rest(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-n.stopped:
+	}
 }

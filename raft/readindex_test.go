@@ -162,7 +162,9 @@ func TestReadsThatArriveTogetherShareTheMessages(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 3)
 		n := c.leader()
-		for _, asked := range []*clusterNode{n, c.others(n)[0]} {
+		// One voter is asked for the read that came first, and for the others; by a
+		// follower the leader too.
+		for asked, most := range map[*clusterNode]int64{n: 2, c.others(n)[0]: 4} {
 			mustServe(t, asked.Node)
 			synctest.Wait()
 			var questions atomic.Int64
@@ -176,8 +178,7 @@ func TestReadsThatArriveTogetherShareTheMessages(t *testing.T) {
 			close(release)
 			reads.Wait()
 			synctest.Wait()
-			// Two voters are asked, for the one that came first and for the others.
-			if got := questions.Load(); got > 4 {
+			if got := questions.Load(); got > most {
 				t.Errorf("%d questions", got)
 			}
 			c.hold(nil)
@@ -186,25 +187,75 @@ func TestReadsThatArriveTogetherShareTheMessages(t *testing.T) {
 	})
 }
 
-func TestOneSlowVoterHoldsUpNoRead(t *testing.T) {
+func TestAVoterThatIsSlowOrFailsHoldsUpOneReadForAMoment(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 3)
 		n := c.leader()
-		slow := c.others(n)[0].options.NodeID
-		c.hold(func(_, to string) {
-			if to == slow {
-				time.Sleep(time.Minute)
+		moment := n.options.HeartbeatTimeout / slowVoter
+		for _, slow := range c.others(n) {
+			mustServe(t, n.Node)
+			c.hold(func(_, to string) {
+				if to == slow.options.NodeID {
+					time.Sleep(time.Minute)
+				}
+			})
+			begun := time.Now()
+			for range 10 {
+				mustServe(t, n.Node)
 			}
-		})
+			if took := time.Since(begun); took > moment {
+				t.Errorf("with %s slow it took %v", slow.options.NodeID, took)
+			}
+		}
+		c.hold(nil)
+		gone := c.others(n)[0].options.NodeID
+		c.part(gone)
 		begun := time.Now()
 		for range 10 {
 			mustServe(t, n.Node)
 		}
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("it took %v", took)
+		if took := time.Since(begun); took > moment {
+			t.Errorf("without %s it took %v", gone, took)
 		}
+		c.part()
 		c.close()
 	})
+}
+
+func TestAProofAsksNoMoreVotersThanItNeeds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 5)
+		n := c.leader()
+		var questions atomic.Int64
+		c.hold(func(string, string) { questions.Add(1) })
+		for range 10 {
+			mustServe(t, n.Node)
+		}
+		if got := questions.Load(); got != 10*2 {
+			t.Errorf("10 proofs among 5 voters asked %d questions", got)
+		}
+		c.hold(nil)
+		c.close()
+	})
+}
+
+// Many reads at a time have the next proof wait for more of them; few do not.
+func TestAProofThatManyShareIsFollowedByABreath(t *testing.T) {
+	for _, test := range []struct {
+		callers int
+		took    time.Duration
+		want    time.Duration
+	}{
+		{1, time.Millisecond, 0},
+		{manyCallers - 1, time.Millisecond, 0},
+		{manyCallers, time.Millisecond, time.Millisecond},
+		{100, time.Second, longestBreath},
+	} {
+		r := &run{callers: test.callers, took: test.took}
+		if got := r.breath(); got != test.want {
+			t.Errorf("after a run of %v for %d: %v, want %v", test.took, test.callers, got, test.want)
+		}
+	}
 }
 
 func TestAReadOnAFollowerWaitsForTheNextLeader(t *testing.T) {
