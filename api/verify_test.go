@@ -203,8 +203,9 @@ func forgedStore(t *testing.T, l *testLog) (*store.Store, Log) {
 	return forged.leader, forged
 }
 
-// A checksum is not computed for somebody who has left.
-func TestAChecksumEndsWithItsCall(t *testing.T) {
+// A checksum is not computed for somebody who has left, and is of the revision
+// that was asked for.
+func TestAChecksumEndsWithItsCallAndIsOfItsRevision(t *testing.T) {
 	w := newWorld(t, gitclub)
 	for i := range 4 {
 		r := &tupelov1.WriteRequest{}
@@ -227,5 +228,13 @@ func TestAChecksumEndsWithItsCall(t *testing.T) {
 	whole, err := c.ReplicaChecksum(t.Context(), &tupelov1.ReplicaChecksumRequest{AtExactSnapshot: here.zookie(w.log.last())})
 	if err != nil || whole.Tuples != 4000 {
 		t.Errorf("%v, %v", whole, err)
+	}
+	then := here.zookie(w.log.last())
+	if err := w.server.touchNow(t, aliceOwns); err != nil {
+		t.Fatal(err)
+	}
+	past, err := c.ReplicaChecksum(t.Context(), &tupelov1.ReplicaChecksumRequest{AtExactSnapshot: then})
+	if err != nil || !bytes.Equal(past.Checksum, whole.Checksum) {
+		t.Errorf("of the same revision, once there is a newer one: %v, %v", past, err)
 	}
 }
