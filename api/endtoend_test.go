@@ -345,7 +345,7 @@ func TestWriteErrorsOfTheLogKeepTheirMeaning(t *testing.T) {
 	w := newWorld(t, gitclub)
 	for kind, want := range map[string]string{
 		"no-leader": "Unavailable", "outcome-unknown": "Unknown", "overloaded": "ResourceExhausted",
-		"too-large": "ResourceExhausted", "closed": "Unavailable", "failed": "Internal",
+		"too-large": "ResourceExhausted", "closed": "Unavailable", "failed": "Unavailable",
 	} {
 		w.log.failWith(logError(kind))
 		for name, request := range map[string]proto.Message{

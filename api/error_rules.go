@@ -18,6 +18,9 @@ type errorRule struct {
 	names  []string
 	match  func(error) bool
 	reason tupelov1.ErrorReason
+	// says is what clients are told instead of what the error says, which may tell
+	// of paths and tuples; empty: what it says.
+	says string
 }
 
 // errorRules are tried in order. Handlers that know more of a request turn some
@@ -31,7 +34,9 @@ var errorRules = []errorRule{
 	kind("closed", tupelov1.ErrorReason_ERROR_REASON_CLOSED, "raft.ErrClosed"),
 	kind("too-large", tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE, "raft.ErrTooLarge"),
 	kind("overloaded", tupelov1.ErrorReason_ERROR_REASON_OVERLOADED, "raft.ErrOverloaded"),
-	kind("failed", tupelov1.ErrorReason_ERROR_REASON_INTERNAL, "raft.ErrFailed"),
+	// A node whose disk has failed does nothing from then on, and ends: another
+	// can do it.
+	hushed(kind("failed", tupelov1.ErrorReason_ERROR_REASON_CLOSED, "raft.ErrFailed"), "a node has failed and ends; its log says more"),
 
 	// The store's answers to reads.
 	is("store.ErrNoSchema", store.ErrNoSchema, tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA),
@@ -104,6 +109,12 @@ func as[T error](name string, reason tupelov1.ErrorReason) errorRule {
 		},
 		reason: reason,
 	}
+}
+
+// hushed has a rule tell clients something else than the error does.
+func hushed(r errorRule, says string) errorRule {
+	r.says = says
+	return r
 }
 
 // kind makes the rule of one kind of the log's errors.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -176,7 +177,7 @@ func describe(err error) *Error {
 		if r.reason == tupelov1.ErrorReason_ERROR_REASON_INTERNAL {
 			break
 		}
-		return &Error{Reason: r.reason, Message: err.Error(), RetryAfter: retryAfter[r.reason], cause: err}
+		return &Error{Reason: r.reason, Message: cmp.Or(r.says, err.Error()), RetryAfter: retryAfter[r.reason], cause: err}
 	}
 	return &Error{
 		Reason:  tupelov1.ErrorReason_ERROR_REASON_INTERNAL,

@@ -225,7 +225,7 @@ func TestErrorsOfThePackagesBelowGetTheirCodes(t *testing.T) {
 		{logError("outcome-unknown"), codes.Unknown, "OUTCOME_UNKNOWN"},
 		{logError("ahead"), codes.OutOfRange, "REVISION_UNKNOWN"},
 		{logError("closed"), codes.Unavailable, "CLOSED"},
-		{logError("failed"), codes.Internal, "INTERNAL"},
+		{logError("failed"), codes.Unavailable, "CLOSED"},
 		{logError("too-large"), codes.ResourceExhausted, "TOO_LARGE"},
 		{logError("overloaded"), codes.ResourceExhausted, "OVERLOADED"},
 		{logError("of a kind that is not known"), codes.Internal, "INTERNAL"},
@@ -250,7 +250,7 @@ func TestAnUnknownOutcomeIsNotTakenForADeadline(t *testing.T) {
 }
 
 func TestAnInternalErrorTellsClientsNothing(t *testing.T) {
-	for _, err := range []error{errTest, fmt.Errorf("reading /data/state: %w", store.ErrFormat)} {
+	for _, err := range []error{errTest, fmt.Errorf("reading /data/state: %w", store.ErrFormat), fmt.Errorf("/data/raft: %w", logError("failed"))} {
 		if got := statusOf(err).Message(); strings.Contains(got, err.Error()) || got == "" {
 			t.Errorf("%q is sent for %v", got, err)
 		}

@@ -120,7 +120,7 @@ const (
 	ErrorReason_ERROR_REASON_NO_LEADER ErrorReason = 50
 	// UNAVAILABLE: the replica did not reach the revision asked for in time.
 	ErrorReason_ERROR_REASON_REVISION_NOT_REACHED ErrorReason = 51
-	// UNAVAILABLE: the server is shutting down.
+	// UNAVAILABLE: the server is shutting down, or its disk has failed.
 	ErrorReason_ERROR_REASON_CLOSED ErrorReason = 52
 	// UNAVAILABLE: the replica has not heard from a leader for longer than answers
 	// that minimize latency may be stale. Ask another one, or for a revision.
