@@ -17,11 +17,11 @@ import (
 // want one and are well, removes those that are dead, by the rules of
 // hashicorp/raft-autopilot, and raises the format of the state once all know it.
 type steering struct {
-	r     *Replica
-	since time.Time // this node has led; only its own goroutines read it
+	r *Replica
 
 	mu     sync.Mutex
-	wishes map[string]bool // members that want to vote
+	wishes map[string]bool      // members that want to vote
+	met    map[string]time.Time // when this leader first knew of a member
 }
 
 func newSteering(r *Replica) *steering { return &steering{r: r, wishes: map[string]bool{}} }
@@ -53,7 +53,6 @@ func (s *steering) run() {
 		if _, err := s.r.leads(); err != nil {
 			continue
 		}
-		s.since = time.Now()
 		pilot := autopilot.New(helm{s.r.log, s.r.life}, s, autopilot.WithPromoter(&promoter{wishes: s.wishesVote}),
 			autopilot.WithLogger(hclog.NewNullLogger()), autopilot.WithUpdateInterval(every), autopilot.WithReconcileInterval(every))
 		pilot.Start(s.r.life)
@@ -68,6 +67,7 @@ func (s *steering) run() {
 		<-pilot.Stop()
 		s.mu.Lock()
 		clear(s.wishes)
+		s.met = nil
 		s.mu.Unlock()
 	}
 }
@@ -125,16 +125,34 @@ func (s *steering) KnownServers() map[hraft.ServerID]*autopilot.Server {
 	for _, m := range status.Members {
 		add(m, autopilot.NodeAlive)
 	}
+	met := s.meet(status.Followers)
 	for _, f := range status.Followers {
 		last := f.Contact
-		if last.Before(s.since) {
-			last = s.since
+		if last.Before(met[f.ID]) {
+			last = met[f.ID]
 		}
 		if time.Since(last) > s.r.options.DeadAfter {
 			add(f.Member, autopilot.NodeFailed)
 		}
 	}
 	return known
+}
+
+// meet returns since when this leader has known each of its followers. One that
+// was just added has answered nothing yet.
+func (s *steering) meet(followers []raft.Follower) map[string]time.Time {
+	now := time.Now()
+	met := make(map[string]time.Time, len(followers))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range followers {
+		met[f.ID] = now
+		if before, ok := s.met[f.ID]; ok {
+			met[f.ID] = before
+		}
+	}
+	s.met = met
+	return met
 }
 
 // RemoveFailedServer implements autopilot.ApplicationIntegration.
