@@ -9,7 +9,32 @@
 //	             └───────────────────────────── peer.Port ────────┴────────▶ other nodes
 //
 // It is what `tupelo serve` runs, and what a service opens that wants checks
-// answered in its own process: as a read replica, by [Replica.Check].
+// answered in its own process.
+//
+// # In a service
+//
+// A service is a read replica: it has all tuples, and no vote, so that it can come
+// and go. Its options are [Options.ReadReplica], a name of its own, a port that the
+// other nodes reach it by, addresses of some of theirs, and a directory or memory.
+// [Replica.Client] then is a client as the API's package has it, whose calls stay in
+// the process:
+//
+//	at least as fresh   answered here; waits if the zookie is newer than what has come
+//	minimize latency    answered here, if a leader was heard from within MaxStaleness
+//	fully consistent    asks the leader for a revision, and is answered here
+//	writes              are done by the leader
+//
+// Cut off from the others it answers for zookies that it has reached, refuses to
+// minimize latency after MaxStaleness, and never gives an older answer than was
+// asked for; opened while it is cut off, it waits for a leader. One that the others
+// have not heard from for their DeadAfter, and so removed, is taken in again when it
+// is opened, and not before.
+//
+// Whether it leaves the cluster when it is closed is [Options.LeaveOnClose]. One that
+// will come back should stay: it then needs only what it has missed. One in memory,
+// or without a name that lasts, should leave.
+//
+// # How it is made
 //
 // How a node comes into a cluster: alone (no [Options.Peer]); by making one with
 // those that expect each other (bootstrap.go); by asking to join one
@@ -45,9 +70,15 @@
 //	N8  The format is raised only to one that every member says it knows.
 //	N9  Whoever is told to stop hands over what it leads: writes that other nodes
 //	    take meanwhile succeed.
+//	N10 A call in process has the answer and the error that a server would give.
+//	    None reads what is closed, and none is cut short by closing as long as
+//	    there is time.
+//	N11 A read replica that was removed while it was closed, because nobody heard
+//	    from it, is a member again once it is opened. Nobody is removed before
+//	    there was time to answer.
 //
 // What this package is not: it decides nothing about tuples, and has no logic
 // that the packages it puts together could have.
 //
-// Read next: replica.go, then bootstrap.go.
+// Read next: replica.go and client.go, then bootstrap.go.
 package replica

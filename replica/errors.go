@@ -19,6 +19,11 @@ var (
 	// ErrLostLog says that a node votes in a cluster and has lost what it has
 	// acknowledged there.
 	ErrLostLog = errors.New("this node has lost its log")
+
+	// errClosed is for clients, so it is of a kind that the API knows.
+	errClosed = fmt.Errorf("calling a replica: %w", raft.ErrClosed)
+	// errMessage is for who takes a stream of this process for one of a connection.
+	errMessage = errors.New("messages of this stream are handed over as they are, by Recv")
 )
 
 // kinded is an error whose kind, which is one of package peer's, other nodes and

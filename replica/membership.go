@@ -33,23 +33,18 @@ func (r *Replica) self() raft.Member {
 }
 
 // join asks for the membership that the options say until this node's own log
-// has it: it is new, or has moved.
+// has it: it is new, or has moved. A read replica may have been removed while it
+// was closed, because nobody heard from it, without its log knowing: it asks until
+// it has heard from a leader.
 func (r *Replica) join() {
-	for !slices.Contains(r.log.Members(), r.self()) {
-		addresses := r.others()
-		if len(addresses) == 0 {
+	for !r.isMember() || r.options.ReadReplica && r.log.LastContact().IsZero() {
+		if len(r.others()) == 0 {
 			r.options.Logger.Warn("this node is in no cluster, and is told of no other node to ask: it waits to be added", "address", r.self().Address)
 			return
 		}
 		pause := joinPause
-		ctx, cancel := context.WithTimeout(r.life, joinLimit)
-		err := r.port.Join(ctx, addresses, r.self())
-		cancel()
-		if err != nil && r.life.Err() == nil {
-			r.options.Logger.Warn("this node has not joined the cluster", "addresses", addresses, "error", err)
-			if errors.Is(err, peer.ErrRefused) {
-				pause = joinRetry
-			}
+		if err := r.askToJoin(); errors.Is(err, peer.ErrRefused) {
+			pause = joinRetry
 		}
 		select {
 		case <-time.After(pause):
@@ -57,6 +52,20 @@ func (r *Replica) join() {
 			return
 		}
 	}
+}
+
+// isMember reports whether this node's log has it as its options do.
+func (r *Replica) isMember() bool { return slices.Contains(r.log.Members(), r.self()) }
+
+func (r *Replica) askToJoin() error {
+	ctx, cancel := context.WithTimeout(r.life, joinLimit)
+	defer cancel()
+	addresses := r.others()
+	err := r.port.Join(ctx, addresses, r.self())
+	if err != nil && r.life.Err() == nil {
+		r.options.Logger.Warn("this node has not joined the cluster", "addresses", addresses, "error", err)
+	}
+	return err
 }
 
 // others returns the addresses by which other nodes may be reached: those that

@@ -27,6 +27,9 @@ type Options struct {
 	// Default: the operating system's.
 	FS  vfs.FS
 	Dir string
+	// Memory takes the place of FS and Dir: the replica begins with nothing, and
+	// keeps nothing. It is no place for a vote.
+	Memory bool
 	// CacheBytes bounds the store's cache of blocks.
 	CacheBytes int64
 	// Logger takes what an operator should know; nil discards it.
@@ -38,7 +41,7 @@ type Options struct {
 	API api.Options
 
 	// NodeID names the replica among the others, for all time. Default "node-1",
-	// for one that is alone.
+	// for one that is alone; a ReadReplica must have one.
 	NodeID string
 	// Peer is the port that other nodes reach this one by; its NodeID and Logger
 	// are set here. Nil: there are no others.
@@ -90,13 +93,13 @@ type Wiring struct {
 }
 
 func (o *Options) setDefaults() error {
-	if o.FS == nil {
-		o.FS = vfs.Default
+	if err := o.placeFiles(); err != nil {
+		return err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.NodeID == "" {
+	if o.NodeID == "" && !o.ReadReplica {
 		o.NodeID = defaultNodeID
 	}
 	if o.MinVoters == 0 {
@@ -116,26 +119,44 @@ func (o *Options) setDefaults() error {
 	return o.validate()
 }
 
-// validate looks for what can only be a mistake.
-func (o *Options) validate() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrOptions, fmt.Sprintf(format, args...))
-	}
+// placeFiles decides where the replica has its files.
+func (o *Options) placeFiles() error {
 	switch {
-	case o.Dir == "":
-		return bad("Dir is required")
-	case len(o.NodeID) > maxNodeIDBytes:
-		return bad("NodeID has %d bytes, %d are allowed", len(o.NodeID), maxNodeIDBytes)
-	case o.MinVoters < 0 || o.BootstrapExpect < 0:
-		return bad("MinVoters and BootstrapExpect must not be negative")
-	case o.Wiring != nil && (o.Peer != nil || len(o.Join) > 0 || o.BootstrapExpect > 0 || o.LeaveOnClose):
-		return bad("Wiring takes the place of Peer, Join, BootstrapExpect and LeaveOnClose")
-	case o.Peer == nil && o.Wiring == nil && (len(o.Join) > 0 || o.BootstrapExpect > 0 || o.ReadReplica || o.LeaveOnClose):
-		return bad("a cluster is joined or made by Peer, which is missing")
-	case o.ReadReplica && o.BootstrapExpect > 0:
-		return bad("BootstrapExpect is for voters; a ReadReplica joins those that there are")
-	case o.BootstrapExpect > len(o.Join)+1:
-		return bad("BootstrapExpect is %d, and Join has only %d addresses of others", o.BootstrapExpect, len(o.Join))
+	case o.Memory && (o.FS != nil || o.Dir != ""):
+		return badOption("Memory takes the place of FS and Dir")
+	case o.Memory && o.Peer != nil && !o.ReadReplica:
+		return badOption("Memory loses what a voter has promised: of several nodes it is for a ReadReplica")
+	case o.Memory:
+		o.FS, o.Dir = vfs.NewMem(), "tupelo"
+	case o.FS == nil:
+		o.FS = vfs.Default
 	}
 	return nil
+}
+
+// validate looks for what can only be a mistake.
+func (o *Options) validate() error {
+	switch {
+	case o.Dir == "":
+		return badOption("Dir is required, or Memory")
+	case o.NodeID == "":
+		return badOption("a ReadReplica needs a NodeID of its own, by which the others know it")
+	case len(o.NodeID) > maxNodeIDBytes:
+		return badOption("NodeID has %d bytes, %d are allowed", len(o.NodeID), maxNodeIDBytes)
+	case o.MinVoters < 0 || o.BootstrapExpect < 0:
+		return badOption("MinVoters and BootstrapExpect must not be negative")
+	case o.Wiring != nil && (o.Peer != nil || len(o.Join) > 0 || o.BootstrapExpect > 0 || o.LeaveOnClose):
+		return badOption("Wiring takes the place of Peer, Join, BootstrapExpect and LeaveOnClose")
+	case o.Peer == nil && o.Wiring == nil && (len(o.Join) > 0 || o.BootstrapExpect > 0 || o.ReadReplica || o.LeaveOnClose):
+		return badOption("a cluster is joined or made by Peer, which is missing")
+	case o.ReadReplica && o.BootstrapExpect > 0:
+		return badOption("BootstrapExpect is for voters; a ReadReplica joins those that there are")
+	case o.BootstrapExpect > len(o.Join)+1:
+		return badOption("BootstrapExpect is %d, and Join has only %d addresses of others", o.BootstrapExpect, len(o.Join))
+	}
+	return nil
+}
+
+func badOption(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrOptions, fmt.Sprintf(format, args...))
 }

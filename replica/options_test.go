@@ -22,6 +22,9 @@ func TestOptionsThatContradictEachOtherAreRefused(t *testing.T) {
 		"a founder without a vote":      func(o *Options) { o.Peer, o.ReadReplica, o.BootstrapExpect = port, true, 1 },
 		"more founders than addresses":  func(o *Options) { o.Peer, o.BootstrapExpect, o.Join = port, 3, []string{"h:1"} },
 		"fewer than none":               func(o *Options) { o.Peer, o.BootstrapExpect = port, -1 },
+		"two places for its files":      func(o *Options) { o.Memory = true },
+		"a vote that is forgotten":      func(o *Options) { o.FS, o.Dir, o.Memory, o.Peer = nil, "", true, port },
+		"a reader without a name":       func(o *Options) { o.Peer, o.ReadReplica = port, true },
 		"two networks":                  func(o *Options) { o.Peer, o.Wiring = port, &Wiring{} },
 	} {
 		t.Run(name, func(t *testing.T) {

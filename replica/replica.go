@@ -28,6 +28,7 @@ type Replica struct {
 	founding atomic.Pointer[founding] // while it looks for those to begin with
 	log      *raft.Node
 	steering *steering
+	calls    calls // that are made in this process
 
 	life  context.Context // ends when the replica closes
 	end   context.CancelFunc
@@ -147,8 +148,8 @@ func (r *Replica) logStatus() api.LogStatus {
 	}
 }
 
-// Server answers tupelo.v1, once its Serve is called. It must have come to an
-// end before the replica is closed.
+// Server answers tupelo.v1 for other processes, once its Serve is called. It must
+// have come to an end before the replica is closed. [Replica.Client] needs no Serve.
 func (r *Replica) Server() *api.Server { return r.server }
 
 // Log is the log that the replica is a member of.
@@ -157,10 +158,9 @@ func (r *Replica) Log() *raft.Node { return r.log }
 // Store holds the tuples of the replica.
 func (r *Replica) Store() *store.Store { return r.store }
 
-// Check answers a check in this process: what it asks, and how fresh its answer
-// is, is what the same call means to any server.
+// Check is that of [Replica.Client].
 func (r *Replica) Check(ctx context.Context, request *tupelov1.CheckRequest) (*tupelov1.CheckResponse, error) {
-	return r.server.Check(ctx, request)
+	return (&client{r}).Check(ctx, request)
 }
 
 // Ready waits until the replica answers, and returns the revision that it is at.
@@ -188,12 +188,18 @@ func (r *Replica) Failed() <-chan struct{} { return r.log.Failed() }
 // Err returns the failure, or nil.
 func (r *Replica) Err() error { return r.log.Err() }
 
-// Close hands leadership over if it can, or leaves the cluster if it is to, stops
-// the log, which ends its writes to the store, and then the store. ctx bounds the
-// wait for what is in flight. A replica that was opened in part is closed as far
-// as it got.
+// Close lets no more calls in process begin, and ends streams. Then it hands
+// leadership over if it can, or leaves the cluster if it is to, stops the log,
+// which ends its writes to the store, and then the store. ctx bounds the wait for
+// what is in flight; what waits for others longer than that is refused. A replica
+// that was opened in part is closed as far as it got.
 func (r *Replica) Close(ctx context.Context) (err error) {
 	r.end()
+	over := r.calls.close()
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
 	r.tasks.Wait()
 	if r.log != nil {
 		if r.options.LeaveOnClose {
@@ -204,6 +210,7 @@ func (r *Replica) Close(ctx context.Context) (err error) {
 	if r.port != nil {
 		err = errors.Join(err, r.port.Close(ctx))
 	}
+	<-over // they wait for nothing that is not closed by now
 	if r.store != nil {
 		err = errors.Join(err, r.store.Close())
 	}
