@@ -4,6 +4,7 @@
 FUZZTIME  ?= 20s
 BENCH     ?= .
 BENCHTIME ?= 1s
+TUPLES    ?= 300000
 DATA      ?= data
 SEEDS     ?= 1000
 SIMTIME   ?= 30m
@@ -17,10 +18,10 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster lint check bench fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster lint check bench bench-cluster fuzz proto clean
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 PROGRAMS := bin/tupelo bin/gitclub-web bin/gitclub-jobs bin/gitclub-rounds bin/gitclub-assert
 
@@ -76,6 +77,9 @@ check: lint test ## What a commit needs
 
 bench: ## Run the benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./...
+
+bench-cluster: ## Measure a cluster: writes, reads, catching up (TUPLES=300000 BENCHFLAGS='-only writes')
+	go run ./bench/cluster -tuples $(TUPLES) $(BENCHFLAGS)
 
 fuzz: ## Run each fuzz target for FUZZTIME=20s
 	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \

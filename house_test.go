@@ -100,6 +100,7 @@ var imports = map[string][]edge{
 		{"api/tupelov1", "it measures what clients see"},
 		{"store/tuple", "its data sets are tuples"},
 	},
+	"bench/cluster": {{everything, "it wires whole replicas, as serve does, and stands beside the house"}},
 
 	"schema/caveat": nil, // conditions are about values
 	"schema/fixture": {
@@ -219,8 +220,8 @@ var territories = []territory{
 	{"github.com/hashicorp/go-hclog", []string{"raft", "replica"}, "hashicorp's own log, which is silenced or handed on"},
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
-	{"google.golang.org/grpc", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench"}, "messages stay at the edge"},
+	{"google.golang.org/grpc", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
+	{"google.golang.org/protobuf", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},

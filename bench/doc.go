@@ -12,5 +12,6 @@
 //
 // `make bench` runs the benchmarks. They report allocations and the figure that
 // matters (checks/s, tuples/s, bytes/tuple). Machines differ: compare ratios
-// within one run.
+// within one run. `make bench-cluster` measures three nodes that are one: see
+// bench/cluster.
 package bench
