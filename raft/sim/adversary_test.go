@@ -45,6 +45,7 @@ var allTroubles = []trouble{
 	{1, (*adversary).turnClock},
 	{2, (*adversary).snapshot},
 	{2, (*adversary).flush},
+	{2, (*adversary).flushAndCrash},
 }
 
 // live makes the plan's number of troubles, some of them at once, and mends all.
@@ -346,4 +347,20 @@ func (a *adversary) flush() (string, func()) {
 		}
 	})
 	return "the state of " + n.id + " becomes durable", func() { a.leave(n) }
+}
+
+// flushAndCrash has a state come back that is ahead of its snapshots.
+func (a *adversary) flushAndCrash() (string, func()) {
+	n := a.one()
+	if n == nil {
+		return "", nil
+	}
+	if err := n.store.Checkpoint(n.context, fmt.Sprint("copy-", a.random.Uint32()), 0); err != nil {
+		a.history.Fault("the flush of %s: %v", n.id, err)
+	}
+	a.kill(n, 0)
+	return n.id + " crashes once its state is durable", func() {
+		a.start(n.id)
+		a.leave(n)
+	}
 }

@@ -19,7 +19,7 @@ var mutations = []struct {
 	{broken.SchemaOfRevision, nil, []string{history.RuleAnswer}},
 	{broken.OwnProof, leaderOfThePast, []string{history.RuleOrder, history.RuleLinearizable}},
 	{broken.SyncBeforeAcknowledging, powerLoss, []string{history.RuleAcknowledged, history.RuleAnswer, history.RuleLinearizable, history.RuleFailure}},
-	{broken.AppliedIndex, smallSnapshots, []string{history.RuleAcknowledged, history.RuleState, history.RuleFailure}},
+	{broken.AppliedIndex, aheadOfSnapshots, []string{history.RuleAcknowledged, history.RuleState, history.RuleFailure}},
 	{broken.WakeAfterApply, nil, []string{history.RuleZookie, history.RuleOrder}},
 	{broken.UnknownIsSaid, nil, []string{history.RuleInvented}},
 	{broken.OncePerKey, answersLost, []string{history.RuleInvented, history.RuleAnswer, history.RuleLinearizable}},
@@ -34,13 +34,15 @@ func leaderOfThePast(p *plan) {
 	p.brew = []trouble{{2, (*adversary).transfer}, {3, (*adversary).cut}}
 }
 
+// powerLoss has many nodes lose at once what they have not synced.
 func powerLoss(p *plan) {
 	p.brew = []trouble{{3, (*adversary).crashAll}, {1, (*adversary).crash}}
 }
 
-func smallSnapshots(p *plan) {
-	p.snapshotEntries = 20
-	p.brew = []trouble{{3, (*adversary).crash}, {1, (*adversary).crashAll}, {2, (*adversary).restart}, {3, (*adversary).flush}}
+// aheadOfSnapshots has states come back that hold more than a snapshot does.
+func aheadOfSnapshots(p *plan) {
+	p.snapshotEntries, p.troubles = 60, 12
+	p.brew = []trouble{{1, (*adversary).crash}, {2, (*adversary).flushAndCrash}}
 }
 
 // answersLost has calls end without an answer, and many of them at once.
