@@ -256,7 +256,6 @@ func (c *client) change(e history.Event, do send) {
 		e.Outcome = c.judge(&e, err)
 		if err == nil {
 			c.learn(&e, zookie)
-			c.pulse.beat()
 			break
 		}
 		doubt = doubt || e.Outcome == history.Unknown
@@ -336,35 +335,4 @@ func (c *client) consistency(e *history.Event) *tupelov1.Consistency {
 	}
 	e.Mode = history.Latency
 	return nil
-}
-
-// pulse is how regularly writes are acknowledged.
-type pulse struct {
-	mu      sync.Mutex
-	last    time.Time
-	longest time.Duration // between two, since it was asked for
-}
-
-// beat notes that a write is acknowledged.
-func (p *pulse) beat() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.longest = max(p.longest, time.Since(p.last))
-	p.last = time.Now()
-}
-
-// pause returns the longest time without one, and begins anew.
-func (p *pulse) pause() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	longest := max(p.longest, time.Since(p.last))
-	p.last, p.longest = time.Now(), 0
-	return longest
-}
-
-// beats reports whether a write was acknowledged in the last moments.
-func (p *pulse) beats() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return time.Since(p.last) < 250*time.Millisecond
 }

@@ -66,6 +66,9 @@ func (c *crowd) load(ctx context.Context, seed uint64, during func(context.Conte
 	for i := range 2 {
 		lives.Go(func() { c.watch(living, fmt.Sprint("w", i), rand.New(rand.NewPCG(seed, uint64(50+i)))) })
 	}
+	for _, n := range c.nodes {
+		lives.Go(func() { c.probe(living, n) })
+	}
 	lives.Go(func() { c.tell(living) })
 	during(ctx)
 	end()
