@@ -7,6 +7,8 @@
 //	browser ──▶ jobs  may this user cancel this run? ─ Check ─┘
 //	                  at least as fresh as the zookie
 //
+// With -replica-of, jobs has a replica of Tupelo in its own process, and asks that.
+//
 // web and jobs are programs of their own, as real services would be. They share
 // no database; what they share is here: the policy (schema.zed), the people and
 // things it speaks of and what must follow (fixture.yaml), and the

@@ -18,8 +18,8 @@ type permissions struct {
 	web    webClient
 	// ignoreZookies leaves out the one thing that makes the answers safe. With
 	// one Tupelo node it cannot be noticed, as every answer comes from the
-	// replica that took the write. With several, an answer from a replica that
-	// lags is older than what web has acknowledged.
+	// replica that took the write. With several, or one in this process, an answer
+	// from a replica that lags is older than what web has acknowledged.
 	ignoreZookies bool
 }
 

@@ -44,7 +44,7 @@ func (c *cast) start(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if o.tupelo == "" {
-		if o.tupelo, err = c.startTupelo(ctx, o.bin); err != nil {
+		if o.tupelo, err = c.startTupelo(ctx, o.bin, "--memory"); err != nil {
 			return fmt.Errorf("starting tupelo: %w", err)
 		}
 	}
@@ -56,6 +56,9 @@ func (c *cast) start(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("starting web: %w", err)
 	}
 	args := []string{"-listen", anyPort, "-tupelo", o.jobsTupelo, "-web", c.web}
+	if o.jobsReplicaOf != "" {
+		args = append(args, "-replica-of", o.jobsReplicaOf)
+	}
 	if o.ignoreZookies {
 		args = append(args, "-ignore-zookies")
 	}
@@ -76,13 +79,13 @@ func (c *cast) stop() error {
 	return errors.Join(failures...)
 }
 
-// startTupelo starts a server in memory and loads GitClub.
-func (c *cast) startTupelo(ctx context.Context, bin string) (addr string, err error) {
+// startTupelo starts a server with the settings and loads GitClub.
+func (c *cast) startTupelo(ctx context.Context, bin string, settings ...string) (addr string, err error) {
 	addr, err = freeAddress()
 	if err != nil {
 		return "", err
 	}
-	p, err := startProcess(filepath.Join(bin, "tupelo"), "serve", "--memory", "--listen", addr, "--log-level", "warn")
+	p, err := startProcess(filepath.Join(bin, "tupelo"), append([]string{"serve", "--listen", addr, "--log-level", "warn"}, settings...)...)
 	if err != nil {
 		return "", err
 	}

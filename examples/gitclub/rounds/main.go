@@ -22,8 +22,13 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin", "`directory` of the programs tupelo, gitclub-web and gitclub-jobs")
 	flag.StringVar(&o.tupelo, "tupelo", "", "`address` of a running Tupelo server with GitClub loaded; without it, one is started in memory")
 	flag.StringVar(&o.jobsTupelo, "jobs-tupelo", "", "`address` of the node that jobs is to ask; default: the one that web writes to")
+	flag.StringVar(&o.jobsReplicaOf, "jobs-replica-of", "", "`addresses` of the ports between nodes of which jobs is to have a read replica of its own, which it asks")
 	flag.BoolVar(&o.ignoreZookies, "ignore-zookies", false, "have jobs ignore web's zookies; one node alone cannot give a stale answer even so")
 	flag.Parse()
+	if o.jobsReplicaOf != "" && o.tupelo == "" {
+		fmt.Fprintln(os.Stderr, "rounds: -jobs-replica-of needs -tupelo, a node of the same cluster")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -37,6 +42,7 @@ type options struct {
 	rounds             int
 	bin                string
 	tupelo, jobsTupelo string
+	jobsReplicaOf      string
 	ignoreZookies      bool
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -96,6 +97,36 @@ func TestTheRounds(t *testing.T) {
 			t.Errorf("stale answers: %v", result)
 		}
 	})
+}
+
+// Jobs has the tuples in its own process then, and web writes to another one.
+func TestTheRoundsWithAReplicaInJobs(t *testing.T) {
+	bin := programs(t)
+	port, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cast{}
+	defer func() {
+		if err := c.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	addr, err := c.startTupelo(ctx, bin, "--data", t.TempDir(), "--node-id", "n1", "--raft-addr", port, "--bootstrap-expect", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nobody is at the address that jobs would ask otherwise.
+	o := options{rounds: 1000, bin: bin, tupelo: addr, jobsTupelo: "127.0.0.1:1", jobsReplicaOf: port}
+	if result := rounds(t, o); result.stale() || result.rounds != 1000 {
+		t.Errorf("stale answers: %v", result)
+	}
+	o.rounds, o.ignoreZookies = 200, true
+	if result := rounds(t, o); !result.stale() {
+		t.Errorf("without zookies a replica was never behind: what the thousand rounds show is not known: %v", result)
+	}
 }
 
 func TestTheWholeCastPlaysAsMakeExampleHasIt(t *testing.T) {
