@@ -56,6 +56,8 @@
 //	R10 A transfer of leadership, however it ends, leaves a node that takes
 //	    commands again as soon as it leads.
 //	R11 A follower commits no entry that its leader has not compared with its own.
+//	R12 However large commands are and however many a follower lacks, or a node
+//	    has to apply, no more of them are in memory for it than a few messages'.
 //
 // Several voters make a group by [Options.Members] or one after the other by
 // [Node.AddVoter]. Only the leader takes commands; any node can be asked for a
@@ -68,5 +70,6 @@
 // dead members, and when, is decided outside.
 //
 // Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go,
-// readindex.go (R9), transfer.go (R10), progress.go (R11).
+// readindex.go (R9), transfer.go (R10), progress.go (R11),
+// deferred.go (R12).
 package raft

@@ -35,8 +35,7 @@ func appendEntryHeader(buf []byte, l *hraft.Log) []byte {
 	return binary.AppendVarint(buf, at)
 }
 
-// decodeEntry fills l from an entry's bytes. The data is copied, because
-// b belongs to Pebble.
+// decodeEntry fills l from an entry's bytes. The data is a part of b.
 func decodeEntry(index uint64, b []byte, l *hraft.Log) error {
 	if len(b) < 2 {
 		return fmt.Errorf("%w: log entry %d is %d bytes", ErrDamaged, index, len(b))
@@ -65,7 +64,7 @@ func decodeEntry(index uint64, b []byte, l *hraft.Log) error {
 		l.AppendedAt = time.Unix(0, at)
 	}
 	if data := b[n:]; len(data) > 0 {
-		l.Data = append([]byte(nil), data...)
+		l.Data = data
 	}
 	return nil
 }

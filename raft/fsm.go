@@ -23,6 +23,10 @@ type fsm struct {
 	fail    func(error)
 	applied func() // called after each batch
 
+	// load reads the data of the first entries that are without, and returns how
+	// many fit into memory.
+	load func([]*hraft.Log) (int, error)
+
 	overtaken func(index, term uint64) // called with a snapshot that came from elsewhere
 	broken    error                    // set once; nothing is applied after it (R7)
 
@@ -36,34 +40,50 @@ var _ hraft.BatchingFSM = (*fsm)(nil)
 // Apply implements hraft.FSM; raft uses ApplyBatch.
 func (f *fsm) Apply(l *hraft.Log) any { return f.ApplyBatch([]*hraft.Log{l})[0] }
 
-// ApplyBatch applies the commands that the state does not have yet, moves the
-// watermark, and then answers the proposals among them, so that who has a result
-// finds its effect.
+// ApplyBatch applies a batch, in parts if its commands are large.
 func (f *fsm) ApplyBatch(logs []*hraft.Log) []any {
 	answers := make([]any, len(logs))
 	if f.broken != nil && !f.faults.applyOnAfterFailure {
 		return answers
 	}
+	for from := 0; from < len(logs); {
+		n, err := f.load(logs[from:])
+		if err == nil {
+			err = f.applyPart(logs[from:from+n], answers[from:from+n])
+		}
+		if err != nil {
+			// What was applied of the part, if anything, is not known here. Its
+			// proposals are answered as unknown when the node stops, and after a
+			// restart it comes again from the log.
+			f.broken = err
+			f.fail(err)
+			return answers
+		}
+		unload(logs[from : from+n])
+		from += n
+	}
+	f.applied()
+	return answers
+}
+
+// applyPart applies the commands that the state does not have yet, moves the
+// watermark, and then answers the proposals among them, so that who has a result
+// finds its effect.
+func (f *fsm) applyPart(logs []*hraft.Log, answers []any) error {
 	if f.faults.wakeBeforeApply {
 		f.watermark.advance(logs[len(logs)-1].Index)
 	}
 	f.collect(logs, answers)
 	results, err := f.apply()
 	if err != nil {
-		// What was applied of the batch, if anything, is not known here. Its
-		// proposals are answered as unknown when the node stops, and after a
-		// restart the batch comes again from the log.
-		f.broken = err
-		f.fail(err)
-		return answers
+		return err
 	}
 	for i, place := range f.places {
 		answers[place] = results[i]
 	}
 	f.watermark.advance(logs[len(logs)-1].Index)
 	f.proposals.applied(logs, answers)
-	f.applied()
-	return answers
+	return nil
 }
 
 // collect picks the commands to apply. What the state has already is skipped: a

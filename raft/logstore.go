@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -166,20 +168,25 @@ func (s *logStore) stands(index uint64, l *hraft.Log) bool {
 	return true
 }
 
-// GetLog reads one entry, or returns raft's ErrLogNotFound.
+// GetLog reads one entry, or returns raft's ErrLogNotFound. Large commands come
+// without their data; see load.
 func (s *logStore) GetLog(index uint64, l *hraft.Log) error {
 	if s.stands(index, l) {
 		return nil
 	}
-	err := s.entry(index, l)
+	err := s.get(index, l, deferBytes)
 	if err != nil && err != hraft.ErrLogNotFound {
 		s.die(err)
 	}
 	return err
 }
 
-// entry is GetLog for a caller that takes an error for an answer.
-func (s *logStore) entry(index uint64, l *hraft.Log) error {
+// entry is GetLog for a caller that takes an error for an answer, and wants the
+// data whatever its size.
+func (s *logStore) entry(index uint64, l *hraft.Log) error { return s.get(index, l, math.MaxInt) }
+
+// get reads one entry, a command of more than limitBytes without its data.
+func (s *logStore) get(index uint64, l *hraft.Log, limitBytes int) error {
 	if !s.holds(index) {
 		return hraft.ErrLogNotFound
 	}
@@ -202,7 +209,14 @@ func (s *logStore) entry(index uint64, l *hraft.Log) error {
 		return fmt.Errorf("read log entry %d: %w", index, err)
 	}
 	defer closer.Close()
-	return decodeEntry(index, value, l)
+	if err := decodeEntry(index, value, l); err != nil {
+		return err
+	}
+	if l.Type == hraft.LogCommand && len(l.Data) > limitBytes {
+		l.Extensions, l.Data = deferral(len(l.Data)), nil
+	}
+	l.Data = slices.Clone(l.Data) // value is Pebble's
+	return nil
 }
 
 // StoreLog stores one entry, as StoreLogs does.

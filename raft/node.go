@@ -124,7 +124,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.fsm = &fsm{
 		machine: n.options.StateMachine, watermark: n.watermark, proposals: n.proposals,
 		faults: n.options.faults, ctx: n.life, fail: n.fail, applied: n.pokeSnapshots,
-		overtaken: n.log.overtaken,
+		overtaken: n.log.overtaken, load: n.log.load,
 	}
 	if err := n.startRaft(); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (n *Node) startRaft() error {
 	done := make(chan outcome, 1)
 	view := &startView{snapshotStore: n.store, start: n.start}
 	prevote, _ := n.transport.(hraft.WithPreVote) // see Options.validateMembers
-	transport := &watchedTransport{Transport: n.transport, WithPreVote: prevote, progress: n.progress}
+	transport := &watchedTransport{Transport: n.transport, WithPreVote: prevote, log: n.log, progress: n.progress}
 	logger := raftLogger{slog: n.options.Logger}
 	go func() {
 		defer close(done)

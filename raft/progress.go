@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -88,22 +89,38 @@ func (n *Node) majorityContact(term uint64) time.Time {
 }
 
 // watchedTransport is a transport that tells progress what comes back, and lets
-// no message claim more than it has shown.
+// no message claim more than it has shown, nor hold more than it should.
 type watchedTransport struct {
 	hraft.Transport
 	hraft.WithPreVote
+	log      *logStore
 	progress *progress
 }
 
 func (t *watchedTransport) AppendEntries(id hraft.ServerID, to hraft.ServerAddress,
 	q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse,
 ) error {
-	boundCommit(q)
+	if err := t.fill(q); err != nil {
+		return err
+	}
 	err := t.Transport.AppendEntries(id, to, q, a)
 	if err == nil {
 		t.progress.appended(id, q, a)
 	}
 	return err
+}
+
+// fill gives the entries of a message the data that they are without, and takes
+// those out for which there is no room. Raft goes on from the last one in it.
+func (t *watchedTransport) fill(q *hraft.AppendEntriesRequest) error {
+	n, err := t.log.load(q.Entries)
+	if err != nil {
+		return fmt.Errorf("entries for a follower: %w", err)
+	}
+	clear(q.Entries[n:])
+	q.Entries = q.Entries[:n]
+	boundCommit(q)
+	return nil
 }
 
 // boundCommit lets a follower commit no more than the log it has in common with
@@ -150,7 +167,7 @@ func (t *watchedTransport) AppendEntriesPipeline(id hraft.ServerID, to hraft.Ser
 		return nil, err
 	}
 	p := &watchedPipeline{
-		AppendPipeline: inner, id: id, progress: t.progress,
+		AppendPipeline: inner, id: id, transport: t,
 		done: make(chan hraft.AppendFuture, 1), closed: make(chan struct{}),
 	}
 	go p.pass()
@@ -168,15 +185,17 @@ func (t *watchedTransport) Close() error {
 // watchedPipeline passes answers on, and has a look at them.
 type watchedPipeline struct {
 	hraft.AppendPipeline
-	id       hraft.ServerID
-	progress *progress
-	done     chan hraft.AppendFuture
-	once     sync.Once
-	closed   chan struct{}
+	id        hraft.ServerID
+	transport *watchedTransport
+	done      chan hraft.AppendFuture
+	once      sync.Once
+	closed    chan struct{}
 }
 
 func (p *watchedPipeline) AppendEntries(q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
-	boundCommit(q)
+	if err := p.transport.fill(q); err != nil {
+		return nil, err
+	}
 	return p.AppendPipeline.AppendEntries(q, a)
 }
 
@@ -186,7 +205,7 @@ func (p *watchedPipeline) pass() {
 	for {
 		select {
 		case f := <-p.AppendPipeline.Consumer():
-			p.progress.appended(p.id, f.Request(), f.Response())
+			p.transport.progress.appended(p.id, f.Request(), f.Response())
 			select {
 			case p.done <- f:
 			case <-p.closed:
