@@ -215,7 +215,12 @@ func (c *cluster) awaitNode(ctx context.Context, n *node) (err error) {
 			return c.ClusterStatus(ctx, &tupelov1.ClusterStatusRequest{})
 		})
 		if err == nil {
-			if err = whole(answer); err == nil {
+			err = whole(answer)
+		}
+		if err == nil {
+			// One that still applies its log again does not answer this.
+			_, err = c.newest(ctx, n)
+			if err == nil || reasonOf(err) == tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA {
 				return nil
 			}
 		}
