@@ -262,7 +262,32 @@ func TestAStreamEndsWithItsContextAndWithTheReplica(t *testing.T) {
 
 func second[A any](_ A, err error) error { return err }
 
-// Readers that were still reading would find the store closed under them.
+// Closing has time, so a call that has begun gets what it needs to its end.
+func TestACallThatHasBegunIsNotCutShortByClosing(t *testing.T) {
+	r := alone(t, "doc:a#reader@user:ann")
+	if !r.calls.begin() {
+		t.Fatal("a replica that is open takes no calls")
+	}
+	closed := make(chan error)
+	go func() { closed <- r.Close(t.Context()) }()
+	eventually(t, "calls begin while it is closed", func() bool {
+		return status.Code(readOnce(t.Context(), r, 1)) == codes.Unavailable
+	})
+	time.Sleep(50 * time.Millisecond)
+	if snapshot, err := r.store.Snapshot(0); err == nil {
+		snapshot.Close()
+	} else {
+		t.Errorf("the tuples while a call is under way: %v", err)
+	}
+	if _, err := r.log.ReadIndex(t.Context()); err != nil {
+		t.Errorf("the log while a call is under way: %v", err)
+	}
+	r.calls.end()
+	if err := <-closed; err != nil {
+		t.Errorf("closing: %v", err)
+	}
+}
+
 func TestAReplicaIsClosedUnderReadersInOrder(t *testing.T) {
 	for range 20 {
 		r := alone(t, "doc:a#reader@user:ann")

@@ -71,8 +71,8 @@
 //	N9  Whoever is told to stop hands over what it leads: writes that other nodes
 //	    take meanwhile succeed.
 //	N10 A call in process has the answer and the error that a server would give.
-//	    None reads what is closed, and none is cut short by closing as long as
-//	    there is time.
+//	    None begins once the replica is being closed, and none that has begun is cut
+//	    short as long as Close has time; streams are.
 //	N11 A read replica that was removed while it was closed, because nobody heard
 //	    from it, is a member again once it is opened. Nobody is removed before
 //	    there was time to answer.

@@ -48,7 +48,10 @@ func TestAReaderInMemoryBeginsAnewAfterEachStart(t *testing.T) {
 	nodes[0].mustWriteSchema(t)
 	reader := readerOf(t, nodes[0], func(o *Options) { o.Dir, o.FS, o.Memory = "", nil, true })
 	for _, text := range []string{"doc:a#reader@user:ann", "doc:b#reader@user:ann"} {
-		zookie := reader.mustWrite(t, text) // by the leader
+		if err := touch(t.Context(), reader.Client(), text); err != nil { // by the leader
+			t.Fatal(err)
+		}
+		zookie := nodes[0].mustWrite(t, text)
 		reader.mustHave(t, text, atLeastAsFresh(zookie))
 		nodes[0].mustHave(t, text, nil)
 		reader.stop(t)
