@@ -306,7 +306,7 @@ func (c *cluster) close(ctx context.Context, origin string) {
 func (c *cluster) noteStates(ctx context.Context) error {
 	line := newLine(c.nodes[0], c.token)
 	defer line.close()
-	answer, err := ask(ctx, line, func(ctx context.Context, c calls) (*tupelov1.VerifyReplicasResponse, error) {
+	answer, err := askWithin(ctx, mendLimit, line, func(ctx context.Context, c calls) (*tupelov1.VerifyReplicasResponse, error) {
 		return c.VerifyReplicas(ctx, &tupelov1.VerifyReplicasRequest{})
 	})
 	if err != nil {

@@ -96,13 +96,18 @@ func (l *line) close() {
 	}
 }
 
-// ask makes a call within callLimit.
-func ask[A any](ctx context.Context, l *line, call func(context.Context, calls) (A, error)) (answer A, err error) {
+// ask makes a call within callLimit, as clients do.
+func ask[A any](ctx context.Context, l *line, call func(context.Context, calls) (A, error)) (A, error) {
+	return askWithin(ctx, callLimit, l, call)
+}
+
+// askWithin makes a call within a limit.
+func askWithin[A any](ctx context.Context, limit time.Duration, l *line, call func(context.Context, calls) (A, error)) (answer A, err error) {
 	conn, err := l.reach(ctx)
 	if err != nil {
 		return answer, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	answer, err = call(ctx, calls{tupelov1.NewTupeloClient(conn), tupelov1.NewClusterServiceClient(conn)})
 	if err != nil && ctx.Err() != nil {

@@ -109,7 +109,7 @@ func (c *cluster) noteChangelog(ctx context.Context, n *node, origin string, fir
 func (c *cluster) newest(ctx context.Context, n *node) (uint64, error) {
 	line := newLine(n, c.token)
 	defer line.close()
-	answer, err := ask(ctx, line, func(ctx context.Context, s calls) (*tupelov1.BatchCheckResponse, error) {
+	answer, err := askWithin(ctx, beginLimit, line, func(ctx context.Context, s calls) (*tupelov1.BatchCheckResponse, error) {
 		return s.BatchCheck(ctx, &tupelov1.BatchCheckRequest{
 			Consistency: &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}},
 			Items:       registers.Questions("any"),
@@ -125,7 +125,7 @@ func (c *cluster) newest(ctx context.Context, n *node) (uint64, error) {
 func (c *cluster) schemaAt(ctx context.Context, n *node, zookie string) (int, error) {
 	line := newLine(n, c.token)
 	defer line.close()
-	answer, err := ask(ctx, line, func(ctx context.Context, s calls) (*tupelov1.ReadSchemaResponse, error) {
+	answer, err := askWithin(ctx, mendLimit, line, func(ctx context.Context, s calls) (*tupelov1.ReadSchemaResponse, error) {
 		return s.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{Consistency: &tupelov1.Consistency{
 			Requirement: &tupelov1.Consistency_AtExactSnapshot{AtExactSnapshot: zookie},
 		}})
