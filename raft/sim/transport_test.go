@@ -30,6 +30,7 @@ func addressOf(id string) string { return "at " + id }
 
 // rpc has a command handled by another node's raft.
 func (t *transport) rpc(to hraft.ServerAddress, command any, data []byte) (any, error) {
+	command = copied(command) // raft uses a heartbeat's again, and a doubled message arrives late
 	return t.net.ask(t.self, strings.TrimPrefix(string(to), addressOf("")), func(n *node) (any, error) {
 		answer := make(chan hraft.RPCResponse, 1)
 		rpc := hraft.RPC{Command: copied(command), RespChan: answer}
