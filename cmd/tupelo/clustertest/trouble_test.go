@@ -209,9 +209,13 @@ func (a *adversary) restartAll(ctx context.Context) (text string, _ func() error
 	return text, nil, nil
 }
 
-// handOver has another node lead, by the command line.
+// handOver has another node lead, by the command line. One that lags would not be
+// given the lead in time.
 func (a *adversary) handOver(ctx context.Context) (string, func() error, error) {
 	n, to := a.any(), a.any()
+	if err := a.await(ctx, mendLimit); err != nil {
+		return "a transfer of leadership", nil, err
+	}
 	args := []string{"cluster", "transfer", to.id, "--addr", n.calls, "--timeout", "10s"}
 	if a.token != "" {
 		args = append(args, "--token", a.token, "--insecure")
