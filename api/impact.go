@@ -146,7 +146,7 @@ func (s *Server) newComparison(v view, tree *schema.Schema) (*comparison, error)
 	if err != nil {
 		return nil, err
 	}
-	program, err := schema.Compile(tree, numbering{names})
+	program, err := schema.Compile(tree, names)
 	if err != nil {
 		return nil, fmt.Errorf("compiling the other schema: %w", err)
 	}

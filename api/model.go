@@ -75,32 +75,10 @@ func (m *models) compile(text store.Schema, names *tuple.Names) (*model, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading the stored schema of revision %d: %w", text.Revision, err)
 	}
-	program, err := schema.Compile(tree, numbering{names})
+	program, err := schema.Compile(tree, names)
 	if err != nil {
 		return nil, fmt.Errorf("compiling the stored schema of revision %d: %w", text.Revision, err)
 	}
 	m.compiled()
 	return &model{text.Revision, program, caveatNumbers(program), rewrite.New(program, m.limits)}, nil
-}
-
-// numbering gives the compiler the store's numbers.
-type numbering struct{ names *tuple.Names }
-
-func (n numbering) TypeNumber(typeName string) (uint16, bool) {
-	id, ok := n.names.Type(typeName)
-	return uint16(id), ok
-}
-
-func (n numbering) RelationNumber(typeName, relation string) (uint16, bool) {
-	t, ok := n.names.Type(typeName)
-	if !ok {
-		return 0, false
-	}
-	id, ok := n.names.Relation(t, relation)
-	return uint16(id), ok
-}
-
-func (n numbering) CaveatNumber(name string) (uint16, bool) {
-	id, ok := n.names.Caveat(name)
-	return uint16(id), ok
 }

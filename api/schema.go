@@ -116,7 +116,7 @@ func rehearse(tree *schema.Schema, definitions []store.Definition) error {
 	if err != nil {
 		return err
 	}
-	_, err = schema.Compile(tree, numbering{names})
+	_, err = schema.Compile(tree, names)
 	return err
 }
 

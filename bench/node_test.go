@@ -68,28 +68,6 @@ func (n *node) writeSchema(b testing.TB, text string) {
 	}
 }
 
-// numbering gives the compiler the store's numbers.
-type numbering struct{ *tuple.Names }
-
-func (n numbering) TypeNumber(typeName string) (uint16, bool) {
-	id, ok := n.Type(typeName)
-	return uint16(id), ok
-}
-
-func (n numbering) RelationNumber(typeName, relation string) (uint16, bool) {
-	t, ok := n.Type(typeName)
-	if !ok {
-		return 0, false
-	}
-	id, ok := n.Relation(t, relation)
-	return uint16(id), ok
-}
-
-func (n numbering) CaveatNumber(name string) (uint16, bool) {
-	id, ok := n.Caveat(name)
-	return uint16(id), ok
-}
-
 func (n *node) names(b testing.TB) *tuple.Names {
 	b.Helper()
 	snapshot, err := n.store.Snapshot(0)
@@ -110,7 +88,7 @@ func (n *node) compile(b testing.TB, text string) (*rewrite.Engine, *schema.Prog
 	if err != nil {
 		b.Fatal(err)
 	}
-	program, err := schema.Compile(tree, numbering{n.names(b)})
+	program, err := schema.Compile(tree, n.names(b))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func remaining(e, gone schema.Expr) schema.Expr {
 
 // compile makes the world one of another schema with the same names.
 func (w *without) compile(s *schema.Schema) (err error) {
-	if w.program, err = schema.Compile(s, numbering{w.names}); err != nil {
+	if w.program, err = schema.Compile(s, w.names); err != nil {
 		return err
 	}
 	w.schema, w.engine = s, rewrite.New(w.program, rewrite.Limits{})

@@ -55,7 +55,7 @@ func (w *world) begin() error {
 	}
 	w.names = w.snapshot.Names()
 	var err error
-	if w.program, err = schema.Compile(w.schema, numbering{w.names}); err != nil {
+	if w.program, err = schema.Compile(w.schema, w.names); err != nil {
 		return err
 	}
 	w.engine = rewrite.New(w.program, rewrite.Limits{})
@@ -151,29 +151,4 @@ func (w *world) canonical(c tuple.CaveatID, context string) ([]byte, error) {
 		}
 	}
 	return w.program.Caveats[uint16(c)].Canonical(values)
-}
-
-// numbering gives the compiler the store's numbers.
-type numbering struct{ names *tuple.Names }
-
-// TypeNumber returns the number of a type.
-func (n numbering) TypeNumber(typeName string) (uint16, bool) {
-	id, ok := n.names.Type(typeName)
-	return uint16(id), ok
-}
-
-// RelationNumber returns the number of a relation or permission of a type.
-func (n numbering) RelationNumber(typeName, relation string) (uint16, bool) {
-	t, ok := n.names.Type(typeName)
-	if !ok {
-		return 0, false
-	}
-	id, ok := n.names.Relation(t, relation)
-	return uint16(id), ok
-}
-
-// CaveatNumber returns the number of a caveat.
-func (n numbering) CaveatNumber(name string) (uint16, bool) {
-	id, ok := n.names.Caveat(name)
-	return uint16(id), ok
 }

@@ -38,7 +38,7 @@ func New(s *schema.Schema) (*World, error) {
 			return nil, fmt.Errorf("naming caveat %s: %w", c.Name, err)
 		}
 	}
-	program, err := schema.Compile(s, numbering{names})
+	program, err := schema.Compile(s, names)
 	if err != nil {
 		return nil, err
 	}
@@ -120,26 +120,4 @@ func (w *World) Subject(text string) (tuple.Subject, error) {
 		return tuple.Subject{}, fmt.Errorf("%s: the schema lacks one of its names", text)
 	}
 	return s, nil
-}
-
-// numbering gives the compiler the numbers of a table of names.
-type numbering struct{ names *tuple.Names }
-
-func (n numbering) TypeNumber(name string) (uint16, bool) {
-	t, ok := n.names.Type(name)
-	return uint16(t), ok
-}
-
-func (n numbering) RelationNumber(typeName, relation string) (uint16, bool) {
-	t, ok := n.names.Type(typeName)
-	if !ok {
-		return 0, false
-	}
-	r, ok := n.names.Relation(t, relation)
-	return uint16(r), ok
-}
-
-func (n numbering) CaveatNumber(name string) (uint16, bool) {
-	id, ok := n.names.Caveat(name)
-	return uint16(id), ok
 }

@@ -147,6 +147,30 @@ func (n *Names) InternCaveat(name string) (*Names, CaveatID, error) {
 	return &next, id, nil
 }
 
+// TypeNumber, RelationNumber and CaveatNumber are Type, Relation and Caveat for
+// package schema, whose compiler knows names and plain numbers only: a table is
+// a schema.Numbering.
+func (n *Names) TypeNumber(typeName string) (uint16, bool) {
+	id, ok := n.Type(typeName)
+	return uint16(id), ok
+}
+
+// RelationNumber returns the number of a relation or permission of a type.
+func (n *Names) RelationNumber(typeName, relation string) (uint16, bool) {
+	t, ok := n.Type(typeName)
+	if !ok {
+		return 0, false
+	}
+	id, ok := n.Relation(t, relation)
+	return uint16(id), ok
+}
+
+// CaveatNumber returns the number of a caveat.
+func (n *Names) CaveatNumber(name string) (uint16, bool) {
+	id, ok := n.Caveat(name)
+	return uint16(id), ok
+}
+
 // ShapeText spells a shape as a schema does: repository#maintainer@team#member,
 // document#viewer@user:* with office_hours and expiration.
 func (n *Names) ShapeText(s Shape) string {
