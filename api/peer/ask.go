@@ -15,15 +15,6 @@ var _ raft.Peers = (*Port)(nil)
 
 func (p *Port) ask(address string) peerv1.PeerClient { return peerv1.NewPeerClient(p.Conn(address)) }
 
-// Term returns the term of a member, read after the call began.
-func (p *Port) Term(ctx context.Context, m Member) (uint64, error) {
-	answer, err := p.ask(m.Address).Term(ctx, &peerv1.TermRequest{NodeId: m.ID})
-	if err != nil {
-		return 0, answerOf(err, "asking node %s for its term", m.ID)
-	}
-	return answer.GetTerm(), nil
-}
-
 // ReadIndex returns a read index of the leader.
 func (p *Port) ReadIndex(ctx context.Context, leader Member) (uint64, error) {
 	answer, err := p.ask(leader.Address).ReadIndex(ctx, &peerv1.ReadIndexRequest{NodeId: leader.ID})

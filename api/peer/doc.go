@@ -1,15 +1,16 @@
 // Package peer is the port between the nodes of a cluster: one TCP port that
-// carries raft's stream and the calls that nodes make of each other.
+// carries raft's stream, the questions by which a leader proves that it leads, and
+// the calls that nodes make of each other.
 //
 // The picture to have in mind:
 //
 //	                       ┌ r ─▶ Stream ──▶ raft's transport
-//	accept ─▶ TLS ─▶ greet ┤
-//	  mux.go  both ways    └ c ─▶ gRPC ─┬─▶ tupelo.peer.v1: Term, ReadIndex, Status, Join, Leave
+//	accept ─▶ TLS ─▶ greet ┼ t ─▶ terms.go: number ─▶ number and term, again and again
+//	  mux.go  both ways    └ c ─▶ gRPC ─┬─▶ tupelo.peer.v1: ReadIndex, Status, Join, Leave
 //	                                    └─▶ what Services.Register adds: tupelo.v1, for forwarded calls
 //
-//	Port.Raft().Dial ─────────────┐
-//	Port.Conn, Term, ReadIndex … ─┴─▶ dial.go: address allowed, TLS, greeting
+//	Port.Raft().Dial, Port.Term ─┐
+//	Port.Conn, ReadIndex, … ─────┴─▶ dial.go: address allowed, TLS, greeting
 //
 // A connection begins, inside TLS, with eight bytes that say what it carries, and
 // which the other side returns once it knows them and who sent them. So whoever dials
@@ -39,7 +40,8 @@
 //	    the public port can claim to be. Every call that goes out by this port is
 //	    marked so, and what is marked must not be forwarded again.
 //	P7  A node answers Term and ReadIndex only if it is the one that was meant:
-//	    one that took over another's address does not vouch for it.
+//	    one that took over another's address does not vouch for it. The term is
+//	    read after the question has come in.
 //	P8  Close ends every connection and goroutine of the port. Calls that run may
 //	    end first, for as long as its context allows.
 //
@@ -49,7 +51,8 @@
 // Without certificates whoever can open a connection on this machine is a member,
 // and gets past the bearer tokens of the public port. That is for trying things out.
 //
-// Read next: port.go, then mux.go for what comes in and link.go for what goes out.
+// Read next: port.go, then mux.go for what comes in, link.go for what goes out,
+// and terms.go for what has to be cheap.
 package peer
 
 //go:generate sh -c "cd .. && go tool -modfile=../tools.mod buf generate --template peer/buf.gen.yaml"

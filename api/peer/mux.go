@@ -19,6 +19,7 @@ type greeting [8]byte
 var (
 	carriesRaft  = greeting([]byte("tupelo1r"))
 	carriesCalls = greeting([]byte("tupelo1c"))
+	carriesTerms = greeting([]byte("tupelo1t"))
 )
 
 var (
@@ -131,6 +132,8 @@ func (p *Port) intakeOf(use greeting) *intake {
 		return p.raft
 	case carriesCalls:
 		return p.calls
+	case carriesTerms:
+		return p.terms
 	}
 	return nil
 }

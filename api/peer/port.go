@@ -18,6 +18,7 @@ type Port struct {
 	address  hostPort
 	raft     *intake // connections that carry raft's stream
 	calls    *intake // connections that carry calls
+	terms    *intake // connections that ask for this node's term
 	refusals refusals
 
 	closing context.Context // ends when the port closes
@@ -32,10 +33,11 @@ type Port struct {
 	inbound  int                   // connections that others opened, those included
 	open     map[*tracked]struct{} // all connections that were opened
 	links    map[string]*link      // by address
+	lines    map[Member]*line      // that ask for terms
 }
 
 // Listen opens the port. Connections for raft wait for [Port.Raft] to take them,
-// calls for [Port.Serve], both no longer than the limit for greeting. It fails
+// calls and questions for [Port.Serve], all no longer than the limit for greeting. It fails
 // with ErrCertificatesRequired if Address is not this machine's alone and there
 // are no certificates.
 func Listen(o Options) (*Port, error) {
@@ -47,6 +49,7 @@ func Listen(o Options) (*Port, error) {
 		options: o,
 		open:    make(map[*tracked]struct{}),
 		links:   make(map[string]*link),
+		lines:   make(map[Member]*line),
 	}
 	p.closing, p.shut = context.WithCancel(context.Background())
 	config := net.ListenConfig{Control: p.control, KeepAliveConfig: keepAlive}
@@ -63,7 +66,7 @@ func Listen(o Options) (*Port, error) {
 		_ = p.listener.Close()
 		return nil, fmt.Errorf("%w: Advertise is required: %w", ErrOptions, err)
 	}
-	p.raft, p.calls = newIntake(p.address), newIntake(p.address)
+	p.raft, p.calls, p.terms = newIntake(p.address), newIntake(p.address), newIntake(p.address)
 	p.tasks.Go(p.accept)
 	return p, nil
 }
@@ -94,6 +97,7 @@ func (p *Port) Close(ctx context.Context) error {
 	}
 	_ = p.raft.Close()
 	_ = p.calls.Close()
+	_ = p.terms.Close()
 	p.closeLinks()
 	p.closeConnections()
 	p.tasks.Wait()

@@ -55,11 +55,11 @@ func (p *Port) Serve(s Services) error {
 	if s.Register != nil {
 		s.Register(server)
 	}
-	return p.begin(server)
+	return p.begin(server, s.Node.Term)
 }
 
-// begin has a server take the port's calls.
-func (p *Port) begin(server *grpc.Server) error {
+// begin has a server take the port's calls, and the term asked for.
+func (p *Port) begin(server *grpc.Server, term func() uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -73,6 +73,7 @@ func (p *Port) begin(server *grpc.Server) error {
 			p.options.Logger.Error("calls of other nodes are not served any more", "error", err)
 		}
 	})
+	p.tasks.Go(func() { p.answerTerms(term) })
 	return nil
 }
 

@@ -28,7 +28,6 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Peer_Term_FullMethodName      = "/tupelo.peer.v1.Peer/Term"
 	Peer_ReadIndex_FullMethodName = "/tupelo.peer.v1.Peer/ReadIndex"
 	Peer_Status_FullMethodName    = "/tupelo.peer.v1.Peer/Status"
 	Peer_Join_FullMethodName      = "/tupelo.peer.v1.Peer/Join"
@@ -41,9 +40,6 @@ const (
 //
 // Peer answers the other nodes of the cluster.
 type PeerClient interface {
-	// Term returns the term that the node is in, read after the request arrived.
-	// A leader asks it of voters, to prove that none of them has gone on without it.
-	Term(ctx context.Context, in *TermRequest, opts ...grpc.CallOption) (*TermResponse, error)
 	// ReadIndex returns an index that is at least that of every command that was
 	// acknowledged before the request arrived. Only a leader answers.
 	ReadIndex(ctx context.Context, in *ReadIndexRequest, opts ...grpc.CallOption) (*ReadIndexResponse, error)
@@ -63,16 +59,6 @@ type peerClient struct {
 
 func NewPeerClient(cc grpc.ClientConnInterface) PeerClient {
 	return &peerClient{cc}
-}
-
-func (c *peerClient) Term(ctx context.Context, in *TermRequest, opts ...grpc.CallOption) (*TermResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(TermResponse)
-	err := c.cc.Invoke(ctx, Peer_Term_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 func (c *peerClient) ReadIndex(ctx context.Context, in *ReadIndexRequest, opts ...grpc.CallOption) (*ReadIndexResponse, error) {
@@ -121,9 +107,6 @@ func (c *peerClient) Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.C
 //
 // Peer answers the other nodes of the cluster.
 type PeerServer interface {
-	// Term returns the term that the node is in, read after the request arrived.
-	// A leader asks it of voters, to prove that none of them has gone on without it.
-	Term(context.Context, *TermRequest) (*TermResponse, error)
 	// ReadIndex returns an index that is at least that of every command that was
 	// acknowledged before the request arrived. Only a leader answers.
 	ReadIndex(context.Context, *ReadIndexRequest) (*ReadIndexResponse, error)
@@ -145,9 +128,6 @@ type PeerServer interface {
 // pointer dereference when methods are called.
 type UnimplementedPeerServer struct{}
 
-func (UnimplementedPeerServer) Term(context.Context, *TermRequest) (*TermResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Term not implemented")
-}
 func (UnimplementedPeerServer) ReadIndex(context.Context, *ReadIndexRequest) (*ReadIndexResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadIndex not implemented")
 }
@@ -179,24 +159,6 @@ func RegisterPeerServer(s grpc.ServiceRegistrar, srv PeerServer) {
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&Peer_ServiceDesc, srv)
-}
-
-func _Peer_Term_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(TermRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(PeerServer).Term(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: Peer_Term_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(PeerServer).Term(ctx, req.(*TermRequest))
-	}
-	return interceptor(ctx, in, info, handler)
 }
 
 func _Peer_ReadIndex_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -278,10 +240,6 @@ var Peer_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "tupelo.peer.v1.Peer",
 	HandlerType: (*PeerServer)(nil),
 	Methods: []grpc.MethodDesc{
-		{
-			MethodName: "Term",
-			Handler:    _Peer_Term_Handler,
-		},
 		{
 			MethodName: "ReadIndex",
 			Handler:    _Peer_ReadIndex_Handler,

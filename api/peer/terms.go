@@ -1,0 +1,303 @@
+package peer
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Members are asked for their terms over connections of their own, one to each,
+// which stay open: every fully consistent read waits for such questions, and a
+// gRPC call takes several times the processor and the time of one. After the
+// greeting, numbers being big-endian:
+//
+//	┌────────────┬───── … ─┐                    ┌────────┐
+//	│ length (2) │ node id │  who is meant  ──▶ │ 1 or 0 │ it is, or it is not
+//	└────────────┴───── … ─┘                    └────────┘
+//	┌────────────┐                              ┌────────────┬──────────┐
+//	│ number (8) │  a question            ──▶   │ number (8) │ term (8) │
+//	└────────────┘                              └────────────┴──────────┘
+//
+// Questions need not wait for the answers to earlier ones. Each is answered with
+// the term that was read after it had come in.
+const (
+	questionBytes = 8
+	answerBytes   = 16
+)
+
+const (
+	notMeant byte = iota
+	meant
+)
+
+// maxQuestions bounds those that one member has not answered yet. Each has a
+// limit of its own in time, which is reached long before.
+const maxQuestions = 1024
+
+// errUnused says that a connection was closed because nobody had a question.
+var errUnused = errors.New("no question for a while")
+
+// Term returns the term of a member, read after the call began.
+func (p *Port) Term(ctx context.Context, m Member) (uint64, error) {
+	for {
+		l, err := p.lineTo(m)
+		if err != nil {
+			return 0, err
+		}
+		// One that is closed because it was not used has nothing of this question.
+		if term, err := l.ask(ctx); !errors.Is(err, errUnused) {
+			return term, err
+		}
+	}
+}
+
+// line is the connection by which one member is asked for its term.
+type line struct {
+	port   *Port
+	member Member
+	conn   net.Conn      // valid once opened is closed
+	opened chan struct{} // closed if the member takes questions
+	ended  chan struct{} // closed when it does not any more, or never did
+
+	mu      sync.Mutex
+	last    uint64                 // the number of the last question
+	waiting map[uint64]chan uint64 // questions, each with room for its answer
+	err     error                  // why it has ended; guarded by mu until then
+}
+
+// lineTo returns the line to a member, which may be about to open.
+func (p *Port) lineTo(m Member) (*line, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed.because(nil, "asking node %s for its term", m.ID)
+	}
+	m.Voter = false // it makes no difference here
+	l := p.lines[m]
+	if l == nil {
+		l = &line{
+			port: p, member: m, opened: make(chan struct{}), ended: make(chan struct{}),
+			waiting: make(map[uint64]chan uint64),
+		}
+		p.lines[m] = l
+		p.tasks.Go(l.run)
+	}
+	return l, nil
+}
+
+// run opens the connection and takes answers until it breaks or nobody asks.
+func (l *line) run() {
+	conn, err := l.open()
+	if err != nil {
+		l.end(err)
+		return
+	}
+	l.conn = conn
+	close(l.opened)
+	for err == nil {
+		err = l.takeAnswer()
+	}
+	_ = conn.Close()
+	l.end(err)
+}
+
+// end lets the next question open another line, and those that wait fail.
+func (l *line) end(err error) {
+	l.port.mu.Lock()
+	delete(l.port.lines, l.member)
+	l.port.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = err
+	}
+	close(l.ended)
+}
+
+// open dials the member, and has it say that it is the one that is meant.
+func (l *line) open() (net.Conn, error) {
+	m := l.member
+	if len(m.ID) > maxNodeIDBytes {
+		return nil, ErrRefused.because(nil, "a node id of %d bytes, and at most %d are allowed", len(m.ID), maxNodeIDBytes)
+	}
+	conn, err := l.port.dial(l.port.closing, m.Address, carriesTerms)
+	if err != nil {
+		return nil, ErrNotSent.because(err, "asking node %s for its term", m.ID)
+	}
+	err = conn.SetDeadline(time.Now().Add(l.port.options.GreetingLimit))
+	if err == nil {
+		_, err = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(m.ID))), m.ID...))
+	}
+	var verdict [1]byte
+	if err == nil {
+		_, err = io.ReadFull(conn, verdict[:])
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	switch {
+	case err != nil:
+		err = ErrNotSent.because(err, "asking node %s for its term", m.ID)
+	case verdict[0] != meant:
+		err = ErrWrongNode.because(nil, "asking node %s for its term, at %s", m.ID, m.Address)
+	default:
+		return conn, nil
+	}
+	_ = conn.Close()
+	return nil, err
+}
+
+// ask has one question answered.
+func (l *line) ask(ctx context.Context) (uint64, error) {
+	select {
+	case <-l.opened:
+	case <-l.ended:
+		return 0, l.err
+	case <-ctx.Done():
+		return 0, ErrNotSent.because(ctx.Err(), "asking node %s for its term", l.member.ID)
+	}
+	answer := make(chan uint64, 1)
+	number, err := l.send(ctx, answer)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case term := <-answer:
+		return term, nil
+	case <-l.ended:
+		return 0, l.err
+	case <-ctx.Done():
+		l.mu.Lock()
+		delete(l.waiting, number)
+		l.mu.Unlock()
+		return 0, ErrOutcomeUnknown.because(ctx.Err(), "asking node %s for its term", l.member.ID)
+	}
+}
+
+// send sends a question, within ctx, and returns its number.
+func (l *line) send(ctx context.Context, answer chan uint64) (uint64, error) {
+	limit, _ := ctx.Deadline() // none is none for the connection, too
+	var question [questionBytes]byte
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return 0, l.err
+	}
+	if len(l.waiting) >= maxQuestions {
+		return 0, ErrOverloaded.because(nil, "asking node %s for its term, with %d questions unanswered", l.member.ID, len(l.waiting))
+	}
+	l.last++
+	binary.BigEndian.PutUint64(question[:], l.last)
+	err := l.conn.SetWriteDeadline(limit)
+	if err == nil {
+		_, err = l.conn.Write(question[:])
+	}
+	if err != nil {
+		// A part of it may be sent: nothing can follow.
+		l.err = ErrOutcomeUnknown.because(err, "asking node %s for its term", l.member.ID)
+		_ = l.conn.Close()
+		return 0, l.err
+	}
+	l.waiting[l.last] = answer
+	return l.last, nil
+}
+
+// takeAnswer hands the next answer to who waits for it, if anybody still does.
+func (l *line) takeAnswer() error {
+	if err := l.conn.SetReadDeadline(time.Now().Add(l.port.options.unusedLimit)); err != nil {
+		return ErrOutcomeUnknown.because(err, "asking node %s for its term", l.member.ID)
+	}
+	var frame [answerBytes]byte
+	n, err := io.ReadFull(l.conn, frame[:])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		unused := n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && l.err == nil
+		switch {
+		case unused && len(l.waiting) > 0:
+			return nil // a question has come at the last moment
+		case unused:
+			l.err = errUnused
+		case l.port.closing.Err() != nil:
+			l.err = ErrClosed.because(nil, "asking node %s for its term", l.member.ID)
+		}
+		return ErrOutcomeUnknown.because(err, "asking node %s for its term", l.member.ID)
+	}
+	number := binary.BigEndian.Uint64(frame[:])
+	if answer := l.waiting[number]; answer != nil {
+		delete(l.waiting, number)
+		answer <- binary.BigEndian.Uint64(frame[questionBytes:])
+	}
+	return nil
+}
+
+// answerTerms takes connections that ask for this node's term until the port closes.
+func (p *Port) answerTerms(term func() uint64) {
+	for {
+		conn, err := p.terms.Accept()
+		if err != nil {
+			return
+		}
+		p.tasks.Go(func() {
+			err := p.answerOn(conn, term)
+			_ = conn.Close()
+			if p.closing.Err() == nil && !errors.Is(err, io.EOF) {
+				p.options.Logger.Debug("questions of another node have ended", "from", conn.RemoteAddr(), "error", err)
+			}
+		})
+	}
+}
+
+// answerOn answers the questions of one connection until it ends.
+func (p *Port) answerOn(conn net.Conn, term func() uint64) error {
+	if err := conn.SetDeadline(time.Now().Add(p.options.GreetingLimit)); err != nil {
+		return err
+	}
+	questions := bufio.NewReaderSize(conn, 64*questionBytes)
+	id, err := readNodeID(questions)
+	if err != nil {
+		return err
+	}
+	if id != p.options.NodeID {
+		_, err := conn.Write([]byte{notMeant})
+		return errors.Join(ErrWrongNode.because(nil, "asking node %q, and this is %q", id, p.options.NodeID), err)
+	}
+	if _, err := conn.Write([]byte{meant}); err != nil {
+		return err
+	}
+	var frame [answerBytes]byte
+	for {
+		// Who asks closes it when it is not used; this is for one that never does.
+		if err := conn.SetDeadline(time.Now().Add(2 * p.options.unusedLimit)); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(questions, frame[:questionBytes]); err != nil {
+			return err
+		}
+		binary.BigEndian.PutUint64(frame[questionBytes:], term())
+		if _, err := conn.Write(frame[:]); err != nil {
+			return err
+		}
+	}
+}
+
+func readNodeID(r io.Reader) (string, error) {
+	var length [2]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return "", err
+	}
+	n := binary.BigEndian.Uint16(length[:])
+	if n > maxNodeIDBytes {
+		return "", fmt.Errorf("a node id of %d bytes, and at most %d are allowed", n, maxNodeIDBytes)
+	}
+	id := make([]byte, n)
+	_, err := io.ReadFull(r, id)
+	return string(id), err
+}
