@@ -80,6 +80,10 @@ var imports = map[string][]edge{
 		{"store", "it takes snapshots and makes commands; the log that applies them is an interface of its own"},
 		{"store/tuple", "it turns names into ids and back"},
 	},
+	"api/authzed": {
+		{"api", "what the other protocol asks for is what the handlers do"},
+		{"api/tupelov1", "the handlers' messages"},
+	},
 	"validate": {
 		{"rewrite", "it asks assertions, expands lists, and explains what does not hold"},
 		{"schema", "it compiles the fixture's schema, and what is left of it without a part"},
@@ -163,6 +167,7 @@ var testImports = map[string][]edge{
 		{"schema/schematest", "random schemas"},
 	},
 	"api/peer": {{"api/tupelov1", "the calls that are forwarded"}},
+	"api/authzed": {{"replica", "it runs a whole node in the test's process"}},
 	"raft/sim": {
 		{"api", "it runs whole nodes in the test's process"},
 		{"api/tupelov1", "its clients speak the protocol"},
@@ -222,9 +227,10 @@ var territories = []territory{
 	{"github.com/hashicorp/go-hclog", []string{"raft", "replica"}, "hashicorp's own log, which is silenced or handed on"},
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
-	{"google.golang.org/grpc", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
-	{"google.golang.org/genproto", []string{"api", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
+	{"github.com/authzed/authzed-go", []string{"api/authzed"}, "one package knows the other protocol"},
+	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
+	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
+	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},
 	{"go.opentelemetry.io/", []string{"api", "api/peer", "cmd/tupelo"}, "traces begin and end at the edge"},
@@ -626,8 +632,8 @@ func checkInterfaces(h house) (objections []string) {
 	return objections
 }
 
-// codeTables choose status codes: for clients, and between nodes.
-var codeTables = []string{"api/errors.go", "api/peer/errors.go"}
+// codeTables choose status codes: for clients, for those of the other protocol, and between nodes.
+var codeTables = []string{"api/errors.go", "api/authzed/errors.go", "api/peer/errors.go"}
 
 // checkStatusCodes keeps the choice of codes in one table for each kind of caller. Clients, the command
 // line and the examples among them, may read the codes that they get.

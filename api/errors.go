@@ -92,6 +92,12 @@ func fault(reason tupelov1.ErrorReason, field, format string, args ...any) error
 	return &Error{Reason: reason, Message: message, Fields: []FieldFault{{field, message}}}
 }
 
+// faultAbout is fault, with names that the error is about for programs to read.
+func faultAbout(metadata map[string]string, reason tupelov1.ErrorReason, field, format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	return &Error{Reason: reason, Message: message, Fields: []FieldFault{{field, message}}, Metadata: metadata}
+}
+
 // refusal returns an error that no single field is to blame for.
 func refusal(reason tupelov1.ErrorReason, format string, args ...any) error {
 	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...)}
@@ -192,19 +198,49 @@ var retryAfter = map[tupelov1.ErrorReason]time.Duration{
 	tupelov1.ErrorReason_ERROR_REASON_OVERLOADED: 100 * time.Millisecond,
 }
 
-// reasonOf returns the reason of any error, one that another node has put into a
-// status among them.
-func reasonOf(err error) tupelov1.ErrorReason {
+// Described returns what clients are told of any error of a handler, for those who
+// tell them in another way: one that another node has put into a status among them.
+// A status that no server of this kind made has the reason UNSPECIFIED.
+func Described(err error) *Error {
 	ready, ok := err.(interface{ GRPCStatus() *status.Status })
 	if !ok {
-		return describe(err).Reason
+		return describe(err)
 	}
-	for _, detail := range ready.GRPCStatus().Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == Domain {
-			return tupelov1.ErrorReason(tupelov1.ErrorReason_value[info.GetReason()])
+	st := ready.GRPCStatus()
+	e := &Error{Message: st.Message(), cause: err}
+	for _, detail := range st.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if d.GetDomain() == Domain {
+				e.Reason, e.Metadata = tupelov1.ErrorReason(tupelov1.ErrorReason_value[d.GetReason()]), d.GetMetadata()
+			}
+		case *errdetails.BadRequest:
+			for _, f := range d.GetFieldViolations() {
+				e.Fields = append(e.Fields, FieldFault{f.GetField(), f.GetDescription()})
+			}
+		case *errdetails.PreconditionFailure:
+			for _, v := range d.GetViolations() {
+				e.Unmet = append(e.Unmet, Unmet{v.GetSubject(), v.GetDescription()})
+			}
+		case *errdetails.RetryInfo:
+			e.RetryAfter = d.GetRetryDelay().AsDuration()
 		}
 	}
-	return tupelov1.ErrorReason_ERROR_REASON_UNSPECIFIED
+	return e
+}
+
+// Code is the status code that the error's reason comes with.
+func (e *Error) Code() codes.Code { return reasonCodes[e.Reason] }
+
+// reasonOf returns the reason of any error, one that another node has put into a
+// status, or an adapter, among them.
+func reasonOf(err error) tupelov1.ErrorReason {
+	if _, ready := err.(interface{ GRPCStatus() *status.Status }); ready {
+		if original := errors.Unwrap(err); original != nil {
+			err = original
+		}
+	}
+	return Described(err).Reason
 }
 
 // maxMessageBytes bounds a status message: clients take trailers of a few

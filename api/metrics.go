@@ -1,12 +1,12 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
-	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
 )
 
@@ -14,6 +14,7 @@ import (
 // made once, so that a request costs a few atomic additions.
 type metrics struct {
 	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
 	methods  map[string]*methodMetrics // by full name
 	other    *methodMetrics            // health, reflection
 
@@ -55,6 +56,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "tupelo_requests_total",
 			Help: "Requests answered, by method and status code.",
 		}, []string{"method", "code"}),
+		seconds: seconds,
 		methods: make(map[string]*methodMetrics),
 		forwarded: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tupelo_forwarded_requests_total",
@@ -70,17 +72,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}),
 		watched: counter("tupelo_watched_changes_total", "Changes of tuples sent to watches, once for each watch."),
 	}
-	for _, service := range []grpc.ServiceDesc{tupelov1.Tupelo_ServiceDesc, tupelov1.ClusterService_ServiceDesc} {
-		for _, method := range service.Methods {
-			m.methods["/"+service.ServiceName+"/"+method.MethodName] = m.method(method.MethodName, seconds)
-		}
-		for _, stream := range service.Streams {
-			m.methods["/"+service.ServiceName+"/"+stream.StreamName] = &methodMetrics{
-				name: stream.StreamName, ok: m.requests.WithLabelValues(stream.StreamName, "OK"),
-			}
-		}
-	}
-	m.other = m.method("other", seconds)
+	m.other = m.method("other")
 	for _, c := range []prometheus.Collector{
 		m.requests, seconds, m.forwarded, m.panics, m.compilations, m.checks, m.steps, m.reads, m.watchers, m.watched,
 	} {
@@ -91,9 +83,27 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) method(name string, seconds *prometheus.HistogramVec) *methodMetrics {
+// expect makes the series of the methods that a server has. Those of adapters
+// have their service's name too, as two protocols may have a Watch.
+func (m *metrics) expect(services map[string]grpc.ServiceInfo) {
+	for service, info := range services {
+		for _, method := range info.Methods {
+			name := method.Name
+			if !strings.HasPrefix(service, "tupelo.") {
+				name = service + "/" + name
+			}
+			series := m.method(name)
+			if method.IsServerStream || method.IsClientStream {
+				series = &methodMetrics{name: name, ok: m.requests.WithLabelValues(name, "OK")}
+			}
+			m.methods["/"+service+"/"+method.Name] = series
+		}
+	}
+}
+
+func (m *metrics) method(name string) *methodMetrics {
 	return &methodMetrics{
-		name: name, ok: m.requests.WithLabelValues(name, "OK"), seconds: seconds.WithLabelValues(name),
+		name: name, ok: m.requests.WithLabelValues(name, "OK"), seconds: m.seconds.WithLabelValues(name),
 	}
 }
 

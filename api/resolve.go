@@ -131,7 +131,7 @@ func (m *model) relationOfAnyType(field, relation string, stored bool) error {
 	if permission >= 0 {
 		return m.notARelation(field, permission)
 	}
-	return fault(tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_RELATION, field,
+	return faultAbout(map[string]string{"relation": relation}, tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_RELATION, field,
 		"the schema defines no relation %q%s", relation, didYouMean(relation, names))
 }
 
@@ -144,7 +144,7 @@ func (m *model) typeNamed(field, name string) (int32, error) {
 	for i, t := range m.program.Types {
 		names[i] = t.Name
 	}
-	return 0, fault(tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_TYPE, field,
+	return 0, faultAbout(map[string]string{"type": name}, tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_TYPE, field,
 		"the schema defines no type %q%s", name, didYouMean(name, names))
 }
 
@@ -167,7 +167,7 @@ func (m *model) slot(field string, typ int32, name string) (int32, error) {
 	for _, slot := range m.program.Slots[t.FirstSlot : t.FirstSlot+t.SlotCount] {
 		names = append(names, slot.Name)
 	}
-	return 0, fault(tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_RELATION, field,
+	return 0, faultAbout(map[string]string{"type": t.Name, "relation": name}, tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_RELATION, field,
 		"%s has no relation or permission %q%s", t.Name, name, didYouMean(name, names))
 }
 
@@ -179,10 +179,9 @@ func didYouMean(name string, candidates []string) string {
 }
 
 func (m *model) notARelation(field string, slot int32) error {
-	s := m.program.Slots[slot]
-	return fault(tupelov1.ErrorReason_ERROR_REASON_NOT_A_RELATION, field,
-		"%s#%s is a permission: it is computed, tuples are stored for relations only",
-		m.program.Types[s.Type].Name, s.Name)
+	typ, name := m.slotNames(slot)
+	return faultAbout(map[string]string{"type": typ, "relation": name}, tupelov1.ErrorReason_ERROR_REASON_NOT_A_RELATION, field,
+		"%s#%s is a permission: it is computed, tuples are stored for relations only", typ, name)
 }
 
 // direct returns what a relation says of subjects of a kind, or nil if it does
@@ -210,9 +209,16 @@ func (m *model) notTaken(slot int32, s *tupelov1.Subject) error {
 	for i := range relation.Direct {
 		taken = append(taken, m.kindNames(&relation.Direct[i])...)
 	}
-	return fault(tupelov1.ErrorReason_ERROR_REASON_SUBJECT_NOT_ALLOWED, "subject",
-		"%s#%s does not take %s; it takes %s",
-		m.program.Types[relation.Type].Name, relation.Name, given, strings.Join(taken, ", "))
+	typ, name := m.slotNames(slot)
+	return faultAbout(map[string]string{"type": typ, "relation": name, "subject": given},
+		tupelov1.ErrorReason_ERROR_REASON_SUBJECT_NOT_ALLOWED, "subject",
+		"%s#%s does not take %s; it takes %s", typ, name, given, strings.Join(taken, ", "))
+}
+
+// slotNames returns the names of a relation or permission and of its type.
+func (m *model) slotNames(slot int32) (typ, name string) {
+	s := m.program.Slots[slot]
+	return m.program.Types[s.Type].Name, s.Name
 }
 
 // kindNames spells a kind of subject with each set of traits that it is taken with.

@@ -49,6 +49,10 @@ func (s *Server) buildGRPC(o *Options) error {
 	s.health = health.NewServer()
 	s.setServing(false)
 	s.Register(s.grpc)
+	for _, register := range o.Adapters {
+		register(s, s.grpc)
+	}
+	s.metrics.expect(s.grpc.GetServiceInfo())
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return nil

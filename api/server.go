@@ -71,7 +71,15 @@ type Options struct {
 	// MaxRequestBytes bounds a request. Default 4 MiB: 1,000 updates with the
 	// longest ids are some 2.3 MB.
 	MaxRequestBytes int
+	// Adapters offer what this server does under other protocols. Their methods are
+	// let in, counted and logged as its own are.
+	Adapters []Adapter
 }
+
+// Adapter registers the services of another protocol, which call the handlers of
+// server. What they return as an error is made into a status as the handlers'
+// own errors are, unless it is one; see [Described].
+type Adapter func(server *Server, registrar grpc.ServiceRegistrar)
 
 // Server answers tupelo.v1. Its methods named after the service's calls are the
 // handlers: what reaches them is let in, and their errors, made into statuses

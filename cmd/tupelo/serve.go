@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tupelodb/tupelo/api"
+	"github.com/tupelodb/tupelo/api/authzed"
 	"github.com/tupelodb/tupelo/replica"
 	"github.com/tupelodb/tupelo/rewrite"
 )
@@ -195,7 +196,7 @@ func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prome
 			Logger: logger, Registry: registry, TracerProvider: traces.provider(),
 			Limits:    rewrite.Limits{Depth: o.maxDepth, SubProblems: o.maxSubProblems, Steps: o.maxSteps},
 			WaitLimit: o.wait, DrainLimit: o.drain, HistoryWindow: o.gcWindow, MaxRequestBytes: int(o.maxRequest),
-			RecordChecks: o.recordChecks,
+			RecordChecks: o.recordChecks, Adapters: []api.Adapter{authzed.Register},
 		},
 	}
 	if o.memory {
