@@ -342,14 +342,14 @@ func badTuples(t *testing.T) (list []badInput) {
 func badPreconditions(request func([]*tupelov1.Precondition) proto.Message) (list []badInput) {
 	must, mustNot := tupelov1.Precondition_CONDITION_MUST_MATCH, tupelov1.Precondition_CONDITION_MUST_NOT_MATCH
 	owners := &tupelov1.Filter{ObjectType: "repository", ObjectId: "club", Relation: "owner"}
-	many := make([]*tupelov1.Precondition, 101)
+	many := make([]*tupelov1.Precondition, 1001)
 	for i := range many {
 		many[i] = &tupelov1.Precondition{Condition: must, Filter: owners}
 	}
 	one := func(p *tupelov1.Precondition) proto.Message { return request([]*tupelov1.Precondition{many[0], p}) }
 	const invalid, failed = "InvalidArgument", "FailedPrecondition"
 	return []badInput{
-		{"too many preconditions", request(many), invalid, "TOO_MANY_ITEMS", "preconditions", "100 are allowed"},
+		{"too many preconditions", request(many), invalid, "TOO_MANY_ITEMS", "preconditions", "1000 are allowed"},
 		{"no condition", one(&tupelov1.Precondition{Filter: owners}), invalid, "MISSING_FIELD", "preconditions[1].condition", "MUST_MATCH"},
 		{"condition of tomorrow", one(&tupelov1.Precondition{Condition: 9, Filter: owners}), invalid, "OUT_OF_BOUNDS", "preconditions[1].condition", "9"},
 		{"no filter", one(&tupelov1.Precondition{Condition: must}), invalid, "EMPTY_FILTER", "preconditions[1].filter", "every tuple"},
@@ -373,6 +373,8 @@ func badFilters(*testing.T) (list []badInput) {
 		{"bad object type", &tupelov1.Filter{ObjectType: "a b"}, invalid, "INVALID_NAME", "filter.object_type", ""},
 		{"bad object id", &tupelov1.Filter{ObjectId: "a b"}, invalid, "INVALID_ID", "filter.object_id", ""},
 		{"wildcard object", &tupelov1.Filter{ObjectId: "*"}, invalid, "WILDCARD_NOT_ALLOWED", "filter.object_id", "leave the field empty"},
+		{"bad prefix", &tupelov1.Filter{ObjectIdPrefix: "a*"}, invalid, "INVALID_ID", "filter.object_id_prefix", "at byte 1"},
+		{"an id and a prefix", &tupelov1.Filter{ObjectId: "ab", ObjectIdPrefix: "a"}, invalid, "OUT_OF_BOUNDS", "filter.object_id_prefix", "one of the two"},
 		{"bad relation", &tupelov1.Filter{Relation: "a/b"}, invalid, "INVALID_NAME", "filter.relation", ""},
 		{"bad subject type", &tupelov1.Filter{SubjectType: "a-b"}, invalid, "INVALID_NAME", "filter.subject_type", ""},
 		{"bad subject id", &tupelov1.Filter{SubjectId: "a@b"}, invalid, "INVALID_ID", "filter.subject_id", ""},

@@ -27,6 +27,11 @@ func hashRead(r *tupelov1.ReadRequest) requestHash {
 	if f != nil && f.SubjectRelation != nil {
 		buf = appendTexts(buf, *f.SubjectRelation)
 	}
+	// Filters without one have the hashes that they always had. What is put before
+	// it cannot begin a subject's relation, which is not as long as that would say.
+	if prefix := f.GetObjectIdPrefix(); prefix != "" {
+		buf = appendTexts(append(buf, 0xff, 0xff), prefix)
+	}
 	return hashOf(buf)
 }
 

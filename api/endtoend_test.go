@@ -141,6 +141,9 @@ func TestAReadSelectsByAnyPart(t *testing.T) {
 		{&tupelov1.Filter{}, []int{0, 1, 2, 3, 4}},
 		{&tupelov1.Filter{ObjectType: "team"}, []int{4}},
 		{&tupelov1.Filter{ObjectId: "club"}, []int{0, 1, 2}},
+		{&tupelov1.Filter{ObjectIdPrefix: "c"}, []int{0, 1, 2, 4}},
+		{&tupelov1.Filter{ObjectIdPrefix: "c", Relation: "owner"}, []int{1}},
+		{&tupelov1.Filter{ObjectIdPrefix: "c", SubjectId: "alice"}, []int{1, 4}},
 		{&tupelov1.Filter{Relation: "owner"}, []int{1, 3}},
 		{&tupelov1.Filter{SubjectType: "user"}, []int{1, 2, 3, 4}},
 		{&tupelov1.Filter{SubjectId: "alice"}, []int{1, 4}},
@@ -201,6 +204,32 @@ func TestPreconditionsGuardAWrite(t *testing.T) {
 	got := seen(t, err)
 	if want := "preconditions[1]: a tuple matches the filter repository:club#banned@_:bob"; got.message != want {
 		t.Errorf("%q, want %q", got.message, want)
+	}
+}
+
+func TestThePrefixOfAnIDWaitsForTheCluster(t *testing.T) {
+	w := newWorld(t, gitclub)
+	w.touch(t, aliceOwns)
+	byPrefix := &tupelov1.Filter{ObjectIdPrefix: "cl"}
+	guarded := updates(t, tupelov1.Update_OPERATION_TOUCH, "repository:club#maintainer@user:bob")
+	guarded.Preconditions = []*tupelov1.Precondition{{Condition: tupelov1.Precondition_CONDITION_MUST_NOT_MATCH, Filter: byPrefix}}
+	deletion := &tupelov1.DeleteByFilterRequest{Filter: byPrefix}
+	before := w.log.last()
+	for _, r := range []proto.Message{guarded, deletion} {
+		if got := seen(t, w.call(w.ctx, r)); got.reason != "ERROR_REASON_CLUSTER_UPGRADING" || w.log.last() != before {
+			t.Errorf("before the upgrade: %+v, and %d proposed", got, w.log.last()-before)
+		}
+	}
+	w.log.propose(t, store.Upgrade{Format: store.MaxFormat})
+	_, err := w.client.Write(w.ctx, guarded)
+	if got := seen(t, err); got.message != "preconditions[0]: a tuple matches the filter _:cl…#_@_:_#_" {
+		t.Errorf("%+v", got)
+	}
+	if r, err := w.client.DeleteByFilter(w.ctx, deletion); err != nil || r.Deleted != 1 || !r.Complete {
+		t.Errorf("%v, %v", r, err)
+	}
+	if _, err := w.client.Write(w.ctx, guarded); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -50,9 +50,11 @@ var errorRules = []errorRule{
 	as[*store.DuplicateUpdateError]("store.DuplicateUpdateError", tupelov1.ErrorReason_ERROR_REASON_DUPLICATE_UPDATE),
 	as[*store.NotAllowedError]("store.NotAllowedError", tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED),
 	as[*store.PreconditionError]("store.PreconditionError", tupelov1.ErrorReason_ERROR_REASON_PRECONDITION_NOT_MET),
+	as[*store.SearchError]("store.SearchError", tupelov1.ErrorReason_ERROR_REASON_TOO_MUCH_WORK),
 	as[*store.TooManyError]("store.TooManyError", tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_TUPLES),
 	as[*store.StrandedError]("store.StrandedError", tupelov1.ErrorReason_ERROR_REASON_STRANDED_TUPLES),
-	as[*store.FormatError]("store.FormatError", tupelov1.ErrorReason_ERROR_REASON_CLUSTER_UPGRADING),
+	hushed(as[*store.FormatError]("store.FormatError", tupelov1.ErrorReason_ERROR_REASON_CLUSTER_UPGRADING),
+		"the cluster is being upgraded, and takes this once every node has the new version; nothing was done"),
 	as[*store.KeyReusedError]("store.KeyReusedError", tupelov1.ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED),
 	is("tuple.ErrTooManyNames", tuple.ErrTooManyNames, tupelov1.ErrorReason_ERROR_REASON_TOO_MANY_NAMES),
 

@@ -14,7 +14,7 @@ import (
 // names them.
 const (
 	maxUpdates       = 1000
-	maxPreconditions = 100
+	maxPreconditions = 1000
 	maxBatchItems    = 1000
 	maxReadLimit     = 1000
 	defaultReadLimit = 100
@@ -138,12 +138,27 @@ func validateFilter(f *tupelov1.Filter) error {
 			return err
 		}
 	}
+	if err := validatePrefix(f); err != nil {
+		return err
+	}
 	if f.SubjectId != "" && f.SubjectId != tuple.WildcardID {
 		if err := validateID("subject_id", f.SubjectId); err != nil {
 			return err
 		}
 	}
 	return knownFieldsOnly(f)
+}
+
+// validatePrefix holds how an object's id is to begin.
+func validatePrefix(f *tupelov1.Filter) error {
+	if f.ObjectIdPrefix == "" {
+		return nil
+	}
+	if f.ObjectId != "" {
+		return fault(tupelov1.ErrorReason_ERROR_REASON_OUT_OF_BOUNDS, "object_id_prefix",
+			"the filter names an object_id too; one of the two is possible")
+	}
+	return validateID("object_id_prefix", f.ObjectIdPrefix)
 }
 
 func validateFilterNotEmpty(f *tupelov1.Filter) error {
@@ -161,6 +176,7 @@ func filterOf(f *tupelov1.Filter) tuple.Filter {
 	return tuple.Filter{
 		ObjectType:           f.GetObjectType(),
 		ObjectID:             f.GetObjectId(),
+		ObjectIDPrefix:       f.GetObjectIdPrefix(),
 		Relation:             f.GetRelation(),
 		SubjectType:          f.GetSubjectType(),
 		SubjectID:            f.GetSubjectId(),

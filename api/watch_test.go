@@ -223,6 +223,10 @@ func TestAWatchSendsWhatAnyOfItsFiltersSelects(t *testing.T) {
 		"relation":     {filters{{Relation: "reader"}}, "+" + bobReads + " +" + coreReads},
 		"subject type": {filters{{SubjectType: "team"}}, "+" + coreReads},
 		"all parts":    {filters{{ObjectType: "repository", ObjectIdPrefix: "cl", Relation: "reader", SubjectType: "user"}}, "+" + bobReads},
+		"object":       {filters{{ObjectId: "core"}}, "+" + bobInCore},
+		"subject":      {filters{{SubjectId: "core"}}, "+" + coreReads},
+		"no userset":   {filters{{Relation: "reader", SubjectRelation: ptr("")}}, "+" + bobReads},
+		"userset":      {filters{{SubjectRelation: ptr("member")}}, "+" + coreReads},
 		"two":          {filters{{ObjectType: "team"}, {Relation: "owner", ObjectIdPrefix: "cl"}}, "+" + aliceOwns + " +" + bobInCore},
 		"overlapping":  {filters{{SubjectType: "team"}, {Relation: "reader"}}, "+" + bobReads + " +" + coreReads},
 		"no match":     {filters{{ObjectType: "job"}}, ""},
@@ -431,12 +435,12 @@ func TestAWatchMayFilterByWhatTheSchemaDefinedOnce(t *testing.T) {
 	removed := w.log.last()
 	w.writeSchema(t, gitclub[:strings.Index(gitclub, "definition job")])
 	for _, f := range []*tupelov1.WatchFilter{
-		{ObjectType: "job"}, {ObjectType: "job", Relation: "creator"}, {ObjectType: "job", SubjectType: "user"},
+		{ObjectType: "job"}, {ObjectType: "job", Relation: "creator"}, {ObjectType: "job", SubjectType: "user", SubjectRelation: ptr("")},
 	} {
 		g := w.watch(t, &tupelov1.WatchRequest{After: zookie, Filters: []*tupelov1.WatchFilter{f}})
 		g.expect(removed, "-job:j1#creator@user:alice")
 	}
-	g := w.watch(t, &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{SubjectType: "job"}}, CheckpointEvery: durationpb.New(100 * time.Millisecond)})
+	g := w.watch(t, &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{SubjectType: "job", SubjectRelation: ptr("creator")}}, CheckpointEvery: durationpb.New(100 * time.Millisecond)})
 	g.expect(removed+1, "checkpoint")
 }
 
@@ -468,6 +472,11 @@ func badWatches(*testing.T) (list []badInput) {
 	}{
 		{"bad object type", &tupelov1.WatchFilter{ObjectType: "a b"}, invalid, "INVALID_NAME", ".object_type", ""},
 		{"bad prefix", &tupelov1.WatchFilter{ObjectIdPrefix: "a*"}, invalid, "INVALID_ID", ".object_id_prefix", "at byte 1"},
+		{"bad object id", &tupelov1.WatchFilter{ObjectId: "a b"}, invalid, "INVALID_ID", ".object_id", ""},
+		{"an id and a prefix", &tupelov1.WatchFilter{ObjectId: "ab", ObjectIdPrefix: "a"}, invalid, "OUT_OF_BOUNDS", ".object_id_prefix", ""},
+		{"bad subject id", &tupelov1.WatchFilter{SubjectId: "a b"}, invalid, "INVALID_ID", ".subject_id", ""},
+		{"bad subject relation", &tupelov1.WatchFilter{SubjectRelation: ptr("a/b")}, invalid, "INVALID_NAME", ".subject_relation", ""},
+		{"unknown subject relation", &tupelov1.WatchFilter{SubjectType: "team", SubjectRelation: ptr("membr")}, failed, "UNKNOWN_RELATION", ".subject_relation", "member"},
 		{"bad relation", &tupelov1.WatchFilter{Relation: "a/b"}, invalid, "INVALID_NAME", ".relation", ""},
 		{"bad subject type", &tupelov1.WatchFilter{SubjectType: "A"}, invalid, "INVALID_NAME", ".subject_type", ""},
 		{"unknown field", withUnknownField(&tupelov1.WatchFilter{}), invalid, "UNKNOWN_FIELD", "", "older than the client"},

@@ -132,6 +132,10 @@ func (s *Server) withNewest(use func(*store.Snapshot, *model) error) error {
 // propose has a command applied. A call without a shorter deadline waits for
 // waitLimit; the log then says that the outcome is unknown.
 func (s *Server) propose(ctx context.Context, command store.Command) (store.Result, error) {
+	// A node with an older program would stop at what it does not know.
+	if need, active := store.FormatOf(command), s.store.Format(); need > active {
+		return store.Result{}, &store.FormatError{Needed: need, Active: active}
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.waitLimit)
 	defer cancel()
 	applied, err := s.log.Propose(ctx, store.Encode(command))
@@ -233,6 +237,10 @@ func writeFault(r *tupelov1.WriteRequest, err error) error {
 
 // preconditionFault names the precondition that an error of the apply is about.
 func preconditionFault(list []*tupelov1.Precondition, err error) error {
+	var long *store.SearchError
+	if errors.As(err, &long) {
+		return fault(describe(err).Reason, fmt.Sprintf("preconditions[%d]", long.Index), "%s; name more of the tuple", err)
+	}
 	var unmet *store.PreconditionError
 	if !errors.As(err, &unmet) {
 		return err
@@ -260,7 +268,11 @@ func describeFilter(f *tupelov1.Filter) string {
 		}
 		return s
 	}
-	text := open(f.ObjectType) + ":" + open(f.ObjectId) + "#" + open(f.Relation) +
+	id := open(f.ObjectId)
+	if f.ObjectIdPrefix != "" {
+		id = f.ObjectIdPrefix + "…"
+	}
+	text := open(f.ObjectType) + ":" + id + "#" + open(f.Relation) +
 		"@" + open(f.SubjectType) + ":" + open(f.SubjectId)
 	switch {
 	case f.SubjectRelation == nil:

@@ -114,6 +114,7 @@ func TestACursorOfAnotherRequestIsForeign(t *testing.T) {
 		{Filter: &tupelov1.Filter{SubjectId: "team"}},
 		{Filter: &tupelov1.Filter{SubjectRelation: ptr("team")}},
 		{Filter: &tupelov1.Filter{SubjectRelation: ptr("")}},
+		{Filter: &tupelov1.Filter{ObjectIdPrefix: "team"}},
 		{Consistency: fully()},
 		{Consistency: atLeast(here.zookie(1))},
 		{Consistency: exactly(here.zookie(1))},

@@ -3,6 +3,8 @@ package replica
 import (
 	"testing"
 	"time"
+
+	"github.com/tupelodb/tupelo/store"
 )
 
 func TestADeadVoterIsRemovedOnceAnotherHasTakenItsPlace(t *testing.T) {
@@ -60,7 +62,7 @@ func TestTheFormatIsRaisedWhenTheLastMemberKnowsIt(t *testing.T) {
 	nodes[1].options.maxFormat = 0
 	nodes[1].start(t)
 	for _, n := range nodes {
-		eventually(t, "the format is not raised", func() bool { return n.Store().Format() == 2 })
+		eventually(t, "the format is not raised", func() bool { return n.Store().Format() == store.MaxFormat })
 	}
 }
 
@@ -69,7 +71,7 @@ func TestANodeThatIsAloneHasTheNewestFormatWhenItIsReady(t *testing.T) {
 	o.Peer = nil
 	n := open(t, o)
 	n.mustBeReady(t)
-	if got := n.Store().Format(); got != 2 {
+	if got := n.Store().Format(); got != store.MaxFormat {
 		t.Errorf("it has format %d", got)
 	}
 	before := n.Store().Applied()

@@ -1,7 +1,7 @@
 package store
 
 import (
-	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -133,8 +133,12 @@ func (b *batch) checkPreconditions(revision uint64, list []Precondition) error {
 	if err := b.flush(revision); err != nil {
 		return err
 	}
+	budget := search{left: b.store.searchLimit, unlimited: b.state.format < formatPrefixes}
 	for i, p := range list {
-		matches, err := b.anyMatches(p.Filter)
+		matches, err := b.anyMatches(p.Filter, budget.look)
+		if errors.Is(err, errSearchedEnough) {
+			return refuse(&SearchError{Index: i, Limit: b.store.searchLimit})
+		}
 		if err != nil {
 			return err
 		}
@@ -145,17 +149,36 @@ func (b *batch) checkPreconditions(revision uint64, list []Precondition) error {
 	return nil
 }
 
+// maxSearched is how many keys the preconditions of one command may look at; it
+// decides what the apply does, so it is part of the format.
+const maxSearched = 50000
+
+// search bounds what a command looks at.
+type search struct {
+	left      int
+	unlimited bool // before the format that brought the limit
+}
+
+func (s *search) look() error {
+	if s.left--; s.left < 0 && !s.unlimited {
+		return errSearchedEnough
+	}
+	return nil
+}
+
 // anyMatches reports whether a committed tuple is selected. Counters answer
-// filters without ids; for the others every span is exact, so that the apply
-// never searches through tuples that do not match.
-func (b *batch) anyMatches(f tuple.Filter) (bool, error) {
+// filters without ids. With an id every span is exact: all that the search can
+// pass by there are versions that ended. With a prefix there may be tuples too
+// that the rest of the filter does not select, a step for each object, relation
+// and kind.
+func (b *batch) anyMatches(f tuple.Filter, look func() error) (bool, error) {
 	var counted []tuple.Shape
 	for _, s := range b.state.shapes {
 		if b.state.counters[s] > 0 && f.MatchesShape(b.state.names, s) {
 			counted = append(counted, s)
 		}
 	}
-	if len(counted) == 0 || (f.ObjectID == "" && f.SubjectID == "") {
+	if len(counted) == 0 || (f.ObjectID == "" && f.ObjectIDPrefix == "" && f.SubjectID == "") {
 		return len(counted) > 0, nil
 	}
 	it, err := b.reads()
@@ -163,7 +186,7 @@ func (b *batch) anyMatches(f tuple.Filter) (bool, error) {
 		return false, err
 	}
 	found := false
-	err = visitSpans(context.Background(), it, spans(f, b.state.names, counted), math.MaxUint64, nil,
+	err = visitSpans(it, spans(f, b.state.names, counted), math.MaxUint64, nil, look,
 		func([]byte, tuple.Tuple) bool {
 			found = true
 			return false

@@ -14,7 +14,8 @@ import (
 // the apply has no clock of its own (DESIGN invariant 2).
 type Command interface {
 	kind() commandKind
-	append(dst []byte) []byte
+	// append appends the command's own parts as they are in a form.
+	append(dst []byte, form uint64) []byte
 }
 
 // Op is what an update does to its tuple.
@@ -145,17 +146,18 @@ const (
 )
 
 // Encode returns the command as the log keeps it: the format that brought its
-// form, kind, store, idempotency key if it has one, the proposer's clock, and
+// form, kind, store, idempotency key if the form has them, the proposer's clock, and
 // the command's own parts.
 func Encode(c Command) []byte { return appendCommand(nil, c) }
 
 func appendCommand(dst []byte, c Command) []byte {
-	dst = append(dst, byte(formOf(c)), byte(c.kind()))
+	form := FormatOf(c)
+	dst = append(dst, byte(form), byte(c.kind()))
 	dst = appendUvarint(dst, uint64(storeID))
-	if key := keyOf(c); len(key) > 0 {
-		dst = appendBytes(dst, key)
+	if form >= formatKeys && c.kind() != kindUpgrade {
+		dst = appendBytes(dst, keyOf(c))
 	}
-	return c.append(dst)
+	return c.append(dst, form)
 }
 
 // Decode reads what Encode wrote. Byte slices of the result point into data.
@@ -178,7 +180,7 @@ func decode(data []byte, newest uint64) (Command, error) {
 	if form >= formatKeys && kind != kindUpgrade {
 		key = r.bytes()
 	}
-	c := readCommand(r, kind)
+	c := readCommand(r, kind, form)
 	if !r.done() {
 		return nil, ErrBadCommand
 	}
@@ -186,19 +188,19 @@ func decode(data []byte, newest uint64) (Command, error) {
 		c, _ = withKey(c, key)
 	}
 	// A command has one encoding, in the form of the oldest format that has it.
-	if len(key) > MaxKeyBytes || formOf(c) != form {
+	if len(key) > MaxKeyBytes || FormatOf(c) != form {
 		return nil, ErrBadCommand
 	}
 	return c, nil
 }
 
 // readCommand reads the parts of a kind of command.
-func readCommand(r *reader, kind commandKind) (c Command) {
+func readCommand(r *reader, kind commandKind, form uint64) (c Command) {
 	switch kind {
 	case kindWrite:
-		c = readWrite(r)
+		c = readWrite(r, form)
 	case kindDeleteByFilter:
-		c = readDeleteByFilter(r)
+		c = readDeleteByFilter(r, form)
 	case kindWriteSchema:
 		c = readWriteSchema(r)
 	case kindAdvanceHorizon:
@@ -222,9 +224,9 @@ func (AdvanceHorizon) kind() commandKind { return kindAdvanceHorizon }
 func (Lead) kind() commandKind           { return kindLead }
 func (DeleteExpired) kind() commandKind  { return kindDeleteExpired }
 
-func (c Write) append(dst []byte) []byte {
+func (c Write) append(dst []byte, form uint64) []byte {
 	dst = appendUvarint(dst, uint64(c.UnixMillis))
-	dst = appendPreconditions(dst, c.Preconditions)
+	dst = appendPreconditions(dst, c.Preconditions, form)
 	dst = appendUvarint(dst, uint64(len(c.Updates)))
 	for _, u := range c.Updates {
 		dst = appendTuple(append(dst, byte(u.Op)), u.Tuple)
@@ -232,8 +234,8 @@ func (c Write) append(dst []byte) []byte {
 	return appendBytes(dst, c.Metadata)
 }
 
-func readWrite(r *reader) Write {
-	c := Write{UnixMillis: int64(r.uvarint()), Preconditions: readPreconditions(r)}
+func readWrite(r *reader, form uint64) Write {
+	c := Write{UnixMillis: int64(r.uvarint()), Preconditions: readPreconditions(r, form)}
 	c.Updates = make([]Update, r.count(1+minTupleWireBytes))
 	for i := range c.Updates {
 		op := Op(r.byte())
@@ -246,10 +248,10 @@ func readWrite(r *reader) Write {
 	return c
 }
 
-func (c DeleteByFilter) append(dst []byte) []byte {
+func (c DeleteByFilter) append(dst []byte, form uint64) []byte {
 	dst = appendUvarint(dst, uint64(c.UnixMillis))
-	dst = appendFilter(dst, c.Filter)
-	dst = appendPreconditions(dst, c.Preconditions)
+	dst = appendFilter(dst, c.Filter, form)
+	dst = appendPreconditions(dst, c.Preconditions, form)
 	dst = appendUvarint(dst, c.ReadAt)
 	dst = appendTuples(dst, c.Tuples)
 	dst = appendBool(dst, c.More)
@@ -258,7 +260,7 @@ func (c DeleteByFilter) append(dst []byte) []byte {
 	return appendBytes(dst, c.Metadata)
 }
 
-func (c DeleteExpired) append(dst []byte) []byte {
+func (c DeleteExpired) append(dst []byte, _ uint64) []byte {
 	return appendTuples(appendUvarint(dst, uint64(c.UnixMillis)), c.Tuples)
 }
 
@@ -278,9 +280,9 @@ func readTuples(r *reader) []tuple.Tuple {
 	return list
 }
 
-func readDeleteByFilter(r *reader) DeleteByFilter {
-	c := DeleteByFilter{UnixMillis: int64(r.uvarint()), Filter: readFilter(r)}
-	c.Preconditions = readPreconditions(r)
+func readDeleteByFilter(r *reader, form uint64) DeleteByFilter {
+	c := DeleteByFilter{UnixMillis: int64(r.uvarint()), Filter: readFilter(r, form)}
+	c.Preconditions = readPreconditions(r, form)
 	c.ReadAt = r.uvarint()
 	c.Tuples = readTuples(r)
 	c.More = r.bool()
@@ -293,7 +295,7 @@ func readDeleteByFilter(r *reader) DeleteByFilter {
 	return c
 }
 
-func (c WriteSchema) append(dst []byte) []byte {
+func (c WriteSchema) append(dst []byte, _ uint64) []byte {
 	dst = appendUvarint(dst, uint64(c.UnixMillis))
 	return appendSchemaBody(dst, c)
 }
@@ -362,41 +364,46 @@ func readSchemaBody(r *reader) WriteSchema {
 	return c
 }
 
-func (c AdvanceHorizon) append(dst []byte) []byte {
+func (c AdvanceHorizon) append(dst []byte, _ uint64) []byte {
 	return appendUvarint(appendUvarint(dst, uint64(c.UnixMillis)), c.Revision)
 }
 
-func (c Lead) append(dst []byte) []byte {
+func (c Lead) append(dst []byte, _ uint64) []byte {
 	return append(appendUvarint(dst, uint64(c.UnixMillis)), c.ClusterID[:]...)
 }
 
-func appendPreconditions(dst []byte, list []Precondition) []byte {
+func appendPreconditions(dst []byte, list []Precondition, form uint64) []byte {
 	dst = appendUvarint(dst, uint64(len(list)))
 	for _, p := range list {
-		dst = appendBool(appendFilter(dst, p.Filter), p.MustMatch)
+		dst = appendBool(appendFilter(dst, p.Filter, form), p.MustMatch)
 	}
 	return dst
 }
 
-func readPreconditions(r *reader) []Precondition {
+func readPreconditions(r *reader, form uint64) []Precondition {
 	list := make([]Precondition, r.count(8))
 	for i := range list {
-		list[i] = Precondition{Filter: readFilter(r), MustMatch: r.bool()}
+		list[i] = Precondition{Filter: readFilter(r, form), MustMatch: r.bool()}
 	}
 	return list
 }
 
-func appendFilter(dst []byte, f tuple.Filter) []byte {
+// appendFilter appends a filter as it is in a form.
+func appendFilter(dst []byte, f tuple.Filter, form uint64) []byte {
 	for _, part := range []string{
 		f.ObjectType, f.ObjectID, f.Relation, f.SubjectType, f.SubjectID, f.SubjectRelation,
 	} {
 		dst = appendBytes(dst, part)
 	}
-	return appendBool(dst, f.MatchSubjectRelation)
+	dst = appendBool(dst, f.MatchSubjectRelation)
+	if form < formatPrefixes {
+		return dst
+	}
+	return appendBytes(dst, f.ObjectIDPrefix)
 }
 
-func readFilter(r *reader) tuple.Filter {
-	return tuple.Filter{
+func readFilter(r *reader, form uint64) tuple.Filter {
+	f := tuple.Filter{
 		ObjectType:           string(r.bytes()),
 		ObjectID:             string(r.bytes()),
 		Relation:             string(r.bytes()),
@@ -405,4 +412,8 @@ func readFilter(r *reader) tuple.Filter {
 		SubjectRelation:      string(r.bytes()),
 		MatchSubjectRelation: r.bool(),
 	}
+	if form >= formatPrefixes {
+		f.ObjectIDPrefix = string(r.bytes())
+	}
+	return f
 }

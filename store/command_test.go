@@ -31,6 +31,8 @@ func sampleCommands() []Command {
 		Write{UnixMillis: 8, Updates: []Update{{Touch, sampleTuples[0]}}, Preconditions: []Precondition{}, Key: []byte("k\x00")},
 		DeleteByFilter{UnixMillis: 9, Filter: filter, Preconditions: preconditions, ReadAt: 300, Tuples: []tuple.Tuple{}, Limit: 5, Key: []byte("delete")},
 		WriteSchema{UnixMillis: 10, Text: "definition user {}", Definitions: []Definition{{Type: "user"}}, Key: bytes.Repeat([]byte{0xff}, MaxKeyBytes)},
+		Write{UnixMillis: 11, Updates: []Update{{Touch, sampleTuples[0]}}, Preconditions: []Precondition{{Filter: filter}, {Filter: tuple.Filter{ObjectIDPrefix: "git"}}}},
+		DeleteByFilter{UnixMillis: 12, Filter: tuple.Filter{ObjectIDPrefix: "git"}, Preconditions: []Precondition{}, ReadAt: 300, Tuples: []tuple.Tuple{}, Limit: 5, Key: []byte("prefix")},
 	}
 }
 
@@ -49,6 +51,9 @@ func TestCommandsBeginWithTheFormatThatBroughtThem(t *testing.T) {
 		want := formatFirst
 		if _, ok := c.(Upgrade); ok || len(keyOf(c)) > 0 {
 			want = formatKeys
+		}
+		if neededFormat(c) > want {
+			want = neededFormat(c)
 		}
 		data := Encode(c)
 		if uint64(data[0]) != want {
@@ -70,6 +75,7 @@ func TestCommandsInAFormThatIsNotTheirsAreRefused(t *testing.T) {
 		"an upgrade in the first format":       append([]byte{1}, upgrade[1:]...),
 		"an upgrade to nothing":                Encode(Upgrade{}),
 		"a key that is too long":               Encode(Write{Key: make([]byte, MaxKeyBytes+1)}),
+		"the third form without a prefix":      append([]byte{3, write[1], write[2], 1, 'k'}, write[5:]...),
 	} {
 		if c, err := Decode(data); !errors.Is(err, ErrBadCommand) {
 			t.Errorf("%s: %+v, %v", name, c, err)

@@ -49,8 +49,9 @@
 //	S5  No reader at R sees the removals of a horizon above R: the horizon is
 //	    raised before they are committed, and checked after an iterator was made.
 //	S6  A command's cost is bounded by what it carries, not by what is stored:
-//	    preconditions are answered by counters or exact key ranges, and a
-//	    DeleteByFilter brings the tuples that it deletes.
+//	    preconditions are answered by counters or key ranges, in which they look
+//	    at a limited number of keys, and a DeleteByFilter brings the tuples that
+//	    it deletes.
 //	S7  A command under an idempotency key takes effect once while its outcome
 //	    is remembered: the outcome is in the command's own batch. Outcomes are
 //	    forgotten in their order, by the clocks of commands and a count (S2), a
@@ -66,6 +67,7 @@
 //
 //	1  tuples with traits, schemas with caveats, changelog, horizon
 //	2  idempotency keys (outcome, key order), Upgrade
+//	3  filters by how an object's id begins, a limit on what preconditions search
 //
 // A format is never changed once released, down to the limits and digests that
 // the apply uses; testdata has the state that a log leaves in each.

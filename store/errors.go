@@ -24,6 +24,8 @@ var (
 	ErrFormat = errors.New("unknown database format")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("the store is closed")
+
+	errSearchedEnough = errors.New("the search takes too long")
 )
 
 // HorizonError says that a revision is below the horizon: its versions may
@@ -105,6 +107,16 @@ func (e *PreconditionError) Error() string {
 		return fmt.Sprintf("precondition %d: no tuple matches", e.Index)
 	}
 	return fmt.Sprintf("precondition %d: a tuple matches", e.Index)
+}
+
+// SearchError fails a command whose preconditions take too long a search.
+type SearchError struct {
+	Index int // of the precondition at which it became too long
+	Limit int
+}
+
+func (e *SearchError) Error() string {
+	return fmt.Sprintf("precondition %d: telling takes more than %d steps", e.Index, e.Limit)
 }
 
 // TooManyError fails a DeleteByFilter that selects more than its limit.

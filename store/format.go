@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -18,10 +19,13 @@ const (
 	formatFirst uint64 = 1
 	// formatKeys adds idempotency keys, and Upgrade itself.
 	formatKeys uint64 = 2
+	// formatPrefixes adds filters by how an object's id begins, and a limit on what
+	// preconditions search.
+	formatPrefixes uint64 = 3
 )
 
 // MaxFormat is the newest format that this build knows.
-const MaxFormat = formatKeys
+const MaxFormat = formatPrefixes
 
 // Upgrade raises the store's active format. A new store has format 1, whatever
 // its build, and the proposer raises it once every member of the cluster knows
@@ -35,7 +39,7 @@ type Upgrade struct {
 
 func (Upgrade) kind() commandKind { return kindUpgrade }
 
-func (c Upgrade) append(dst []byte) []byte {
+func (c Upgrade) append(dst []byte, _ uint64) []byte {
 	return appendUvarint(appendUvarint(dst, uint64(c.UnixMillis)), c.Format)
 }
 
@@ -47,17 +51,33 @@ func readUpgrade(r *reader) Upgrade {
 	return c
 }
 
-// formOf returns the format that brought a command's form.
-func formOf(c Command) uint64 {
-	if c.kind() == kindUpgrade || len(keyOf(c)) > 0 {
+// FormatOf returns the format that brought a command's form: the oldest in which
+// it may be in the log.
+func FormatOf(c Command) uint64 {
+	switch {
+	case hasPrefix(c):
+		return formatPrefixes
+	case c.kind() == kindUpgrade || len(keyOf(c)) > 0:
 		return formatKeys
 	}
 	return formatFirst
 }
 
+// hasPrefix reports whether a filter of the command selects by how an id begins.
+func hasPrefix(c Command) bool {
+	selects := func(p Precondition) bool { return p.Filter.ObjectIDPrefix != "" }
+	switch c := c.(type) {
+	case Write:
+		return slices.ContainsFunc(c.Preconditions, selects)
+	case DeleteByFilter:
+		return c.Filter.ObjectIDPrefix != "" || slices.ContainsFunc(c.Preconditions, selects)
+	}
+	return false
+}
+
 // checkForm refuses a command whose form the active format does not have yet.
 func (b *batch) checkForm(c Command) error {
-	if need := formOf(c); need > b.state.format && c.kind() != kindUpgrade {
+	if need := FormatOf(c); need > b.state.format && c.kind() != kindUpgrade {
 		return refuse(&FormatError{Needed: need, Active: b.state.format})
 	}
 	return nil
@@ -90,6 +110,6 @@ func loadFormat(db *database, newest uint64) (uint64, error) {
 	return format, nil
 }
 
-// Format returns the active format. A command that carries an idempotency key
-// is refused with *FormatError below format 2, so proposers look here first.
+// Format returns the active format. A command that needs a later one is refused
+// with *FormatError, so proposers look here first; see [FormatOf].
 func (s *Store) Format() uint64 { return s.current.Load().format }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 // openBuild opens a store as a build that knows formats up to newest.
@@ -26,7 +28,7 @@ func TestAFormatIsRaisedByTheLogAndNeverLowered(t *testing.T) {
 	if got := h.store.Format(); got != 1 {
 		t.Fatalf("a new store has format %d", got)
 	}
-	for _, c := range []struct{ to, want uint64 }{{1, 1}, {2, 2}, {2, 2}, {1, 2}} {
+	for _, c := range []struct{ to, want uint64 }{{1, 1}, {2, 2}, {2, 2}, {1, 2}, {3, 3}} {
 		h.must(Upgrade{Format: c.to})
 		if got := h.store.Format(); got != c.want {
 			t.Errorf("upgraded to %d: %d, want %d", c.to, got, c.want)
@@ -35,7 +37,7 @@ func TestAFormatIsRaisedByTheLogAndNeverLowered(t *testing.T) {
 	if err := errors.Join(h.store.current.Load().db.Flush(), h.store.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if got := openTest(t, fs).Format(); got != 2 {
+	if got := openTest(t, fs).Format(); got != 3 {
 		t.Errorf("after a restart: %d", got)
 	}
 }
@@ -60,6 +62,26 @@ func TestACommandIsRefusedUntilItsFormatIsActive(t *testing.T) {
 	}
 }
 
+func TestAPrefixIsRefusedUntilItsFormatIsActive(t *testing.T) {
+	h := newHistory(t)
+	h.must(gitclub())
+	h.must(Upgrade{Format: 2})
+	byPrefix := tuple.Filter{ObjectIDPrefix: "a"}
+	guarded := withPrecondition(h.write(Touch, "repository:a#reader@user:alice"), byPrefix, false)
+	deletion := DeleteByFilter{Filter: byPrefix, ReadAt: h.revision, Limit: 5}
+	for _, c := range []Command{guarded, deletion} {
+		var early *FormatError
+		if result := h.apply(c); !errors.As(result.Err, &early) || *early != (FormatError{Needed: 3, Active: 2}) {
+			t.Errorf("%T: %+v", c, result)
+		}
+	}
+	h.must(Upgrade{Format: 3})
+	h.must(guarded)
+	if result := h.apply(deletion); result.Err != nil || result.Deleted != 1 {
+		t.Errorf("then: %+v", result)
+	}
+}
+
 func TestAnOlderBuildStopsAtWhatItDoesNotKnow(t *testing.T) {
 	for name, c := range map[string]struct {
 		newest  uint64
@@ -69,6 +91,7 @@ func TestAnOlderBuildStopsAtWhatItDoesNotKnow(t *testing.T) {
 		"an upgrade in a build without them": {1, Upgrade{Format: 2}, ErrCommandVersion},
 		"a key in a build without them":      {1, Write{Key: []byte("k")}, ErrCommandVersion},
 		"an upgrade to a later format":       {2, Upgrade{Format: 3}, ErrFormat},
+		"a prefix in a build without them":   {2, DeleteByFilter{Filter: tuple.Filter{ObjectIDPrefix: "a"}}, ErrCommandVersion},
 	} {
 		s := openBuild(t, vfs.NewMem(), c.newest)
 		if _, err := s.Apply([]uint64{1, 2}, [][]byte{Encode(Lead{}), Encode(c.command)}); !errors.Is(err, c.want) {

@@ -16,9 +16,6 @@ type modelKey struct {
 
 // once is what the documentation of Write.Key says.
 func (m *model) once(key string, c Command) (failed string, want Result) {
-	if m.format < 2 {
-		return m.refuse("format")
-	}
 	content, unixMillis := modelContent(c)
 	for _, k := range m.keys {
 		switch {

@@ -70,6 +70,7 @@ func matches(f tuple.Filter, text string) bool {
 	}
 	part := func(want, got string) bool { return want == "" || want == got }
 	return part(f.ObjectType, n.ObjectType) && part(f.ObjectID, n.ObjectID) && part(f.Relation, n.Relation) &&
+		strings.HasPrefix(n.ObjectID, f.ObjectIDPrefix) &&
 		part(f.SubjectType, n.SubjectType) && part(f.SubjectID, n.SubjectID) &&
 		(!f.MatchSubjectRelation || f.SubjectRelation == n.SubjectRelation)
 }
@@ -87,11 +88,41 @@ func (m *model) selected(revision int, f tuple.Filter) []string {
 
 // apply does what the command's documentation says and reports the kind of error.
 func (m *model) apply(c Command) (failed string, want Result) {
+	if m.format < neededFormat(c) {
+		return m.refuse("format")
+	}
 	if key := keyOf(c); len(key) > 0 {
 		return m.once(string(key), c)
 	}
 	failed, deleted := m.do(c)
 	return failed, m.result(deleted)
+}
+
+// neededFormat is what the documentation says of a command and formats.
+func neededFormat(c Command) uint64 {
+	var filters []tuple.Filter
+	switch c := c.(type) {
+	case Upgrade:
+		return 1
+	case Write:
+		for _, p := range c.Preconditions {
+			filters = append(filters, p.Filter)
+		}
+	case DeleteByFilter:
+		filters = append(filters, c.Filter)
+		for _, p := range c.Preconditions {
+			filters = append(filters, p.Filter)
+		}
+	}
+	for _, f := range filters {
+		if f.ObjectIDPrefix != "" {
+			return 3
+		}
+	}
+	if len(keyOf(c)) > 0 {
+		return 2
+	}
+	return 1
 }
 
 // result is that of the command at the newest revision.
@@ -260,6 +291,9 @@ func (r *randomHistory) tuple() tuple.Tuple {
 // filter takes each part from a tuple or leaves it out.
 func (r *randomHistory) filter() tuple.Filter {
 	f := filterOf(r.text())
+	if r.rng.IntN(3) == 0 {
+		f.ObjectIDPrefix = f.ObjectID[:r.rng.IntN(len(f.ObjectID)+1)]
+	}
 	for _, part := range []*string{&f.ObjectType, &f.ObjectID, &f.Relation, &f.SubjectType, &f.SubjectID} {
 		if r.rng.IntN(2) == 0 {
 			*part = ""
@@ -297,8 +331,8 @@ func (r *randomHistory) command() Command {
 func (r *randomHistory) fresh() Command {
 	applied := len(r.model.revisions) - 1
 	switch n := r.rng.IntN(20); {
-	case r.model.format == 1 && n == 19, n == 0 && r.rng.IntN(6) == 0:
-		return Upgrade{Format: uint64(1 + r.rng.IntN(2))}
+	case r.model.format < MaxFormat && n == 19, n == 0 && r.rng.IntN(6) == 0:
+		return Upgrade{Format: uint64(1 + r.rng.IntN(int(MaxFormat)))}
 	case n == 0:
 		return AdvanceHorizon{UnixMillis: r.clock() + int64(50*r.rng.IntN(2)), Revision: uint64(r.rng.IntN(applied + 2))}
 	case n == 1:

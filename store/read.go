@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -19,7 +20,8 @@ type span struct {
 
 // spans plans how to read what a filter selects: runs in key order that do not
 // overlap. With an object id, or a subject id, every run is exact; with neither
-// it is a type's whole run, of whichever side the filter names.
+// it is a type's whole run, of whichever side the filter names, or the run of the
+// objects of a type whose ids begin alike.
 func spans(f tuple.Filter, names *tuple.Names, shapes []tuple.Shape) []span {
 	var selected []tuple.Shape
 	for _, s := range shapes {
@@ -29,14 +31,16 @@ func spans(f tuple.Filter, names *tuple.Names, shapes []tuple.Shape) []span {
 		}
 	}
 	switch {
+	case f.ObjectID != "" && !strings.HasPrefix(f.ObjectID, f.ObjectIDPrefix):
+		return nil
 	case f.ObjectID != "":
 		return objectSpans(f, selected)
 	case f.SubjectID != "":
 		return subjectSpans(f, selected)
-	case f.ObjectType == "" && f.SubjectType != "":
-		return typeSpans(tagReverse, selected, func(s tuple.Shape) tuple.TypeID { return s.Subject.Type })
+	case f.ObjectType == "" && f.ObjectIDPrefix == "" && f.SubjectType != "":
+		return typeSpans(tagReverse, "", selected, func(s tuple.Shape) tuple.TypeID { return s.Subject.Type })
 	}
-	return typeSpans(tagForward, selected, func(s tuple.Shape) tuple.TypeID { return s.Type })
+	return typeSpans(tagForward, f.ObjectIDPrefix, selected, func(s tuple.Shape) tuple.TypeID { return s.Type })
 }
 
 func objectSpans(f tuple.Filter, selected []tuple.Shape) []span {
@@ -56,49 +60,59 @@ func subjectSpans(f tuple.Filter, selected []tuple.Shape) []span {
 	list := make([]span, 0, len(selected))
 	for _, s := range selected {
 		begin := appendPrefix(nil, tagReverse, side{s.Subject, []byte(f.SubjectID)})
-		list = append(list, span{begin: appendKind(begin, tuple.Kind{Type: s.Type, Relation: s.Relation})})
+		begin = appendKind(begin, tuple.Kind{Type: s.Type, Relation: s.Relation})
+		list = append(list, span{begin: append(begin, f.ObjectIDPrefix...)})
 	}
 	slices.SortFunc(list, func(a, b span) int { return bytes.Compare(a.begin, b.begin) })
 	return list
 }
 
-func typeSpans(tag byte, selected []tuple.Shape, typeOf func(tuple.Shape) tuple.TypeID) []span {
+func typeSpans(tag byte, prefix string, selected []tuple.Shape, typeOf func(tuple.Shape) tuple.TypeID) []span {
 	slices.SortStableFunc(selected, func(a, b tuple.Shape) int { return cmp.Compare(typeOf(a), typeOf(b)) })
 	var list []span
 	var last tuple.TypeID
 	for _, s := range selected {
 		if t := typeOf(s); t != last {
 			last = t
-			list = append(list, span{begin: appendType(nil, tag, t), shapes: make(map[tuple.Shape]bool)})
+			begin := append(appendType(nil, tag, t), prefix...)
+			list = append(list, span{begin: begin, shapes: make(map[tuple.Shape]bool)})
 		}
 		list[len(list)-1].shapes[s.Bare()] = true
 	}
 	return list
 }
 
-// contextCheckInterval is how many tuples are read between looks at the context.
+// contextCheckInterval is how many keys are read between looks at the context.
 const contextCheckInterval = 1024
 
-// visitSpans calls visit for each live tuple of the spans at a revision, from
-// the key `from` on (nil: the first), until it returns false. The tuple's ids
-// are valid during the call.
-func visitSpans(ctx context.Context, it *iterator, list []span, revision uint64, from []byte, visit func(key []byte, t tuple.Tuple) bool) error {
+// whileWanted is the look of a walk that ends with a context.
+func whileWanted(ctx context.Context) func() error {
 	reads := 0
+	return func() error {
+		if reads++; reads%contextCheckInterval == 0 {
+			return ctx.Err()
+		}
+		return nil
+	}
+}
+
+// visitSpans calls visit for each live tuple of the spans at a revision, from
+// the key `from` on (nil: the first), until it returns false, and look for each
+// key on the way, until it returns an error. The tuple's ids are valid during
+// the call.
+func visitSpans(it *iterator, list []span, revision uint64, from []byte, look func() error, visit func(key []byte, t tuple.Tuple) bool) error {
 	for _, sp := range list {
 		if from != nil && bytes.Compare(from, after(sp.begin)) >= 0 {
 			continue
 		}
 		it.key = append(it.key[:0], sp.begin...)
-		w := walk{it: it, revision: revision}
+		w := walk{it: it, revision: revision, look: look}
 		w.bound(len(it.key))
 		if bytes.Compare(from, sp.begin) > 0 {
 			it.key = append(it.key[:0], from...)
 		}
 		ok := w.seek()
 		for ok {
-			if reads++; reads%contextCheckInterval == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
 			t, err := w.tuple()
 			if err != nil {
 				return err
@@ -135,7 +149,7 @@ func (n *Snapshot) Read(ctx context.Context, f tuple.Filter, cursor []byte, limi
 		return nil, nil, err
 	}
 	var last []byte
-	err = visitSpans(ctx, it, list, n.revision, cursor, func(key []byte, t tuple.Tuple) bool {
+	err = visitSpans(it, list, n.revision, cursor, whileWanted(ctx), func(key []byte, t tuple.Tuple) bool {
 		if len(tuples) == limit {
 			next = last
 			return false

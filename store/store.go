@@ -41,7 +41,9 @@ type Store struct {
 
 	current   atomic.Pointer[view]
 	keyLimits keyLimits
-	faults    faults
+	// searchLimit is maxSearched; tests lower it.
+	searchLimit int
+	faults      faults
 
 	// writer guards state and the swap of databases.
 	writer sync.Mutex
@@ -78,7 +80,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the state database: %w", err)
 	}
-	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits}
+	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits, searchLimit: maxSearched}
 	if err := s.openMarked(name); err != nil {
 		_ = marker.Close()
 		return nil, err

@@ -18,7 +18,10 @@ type walk struct {
 	split int
 	// steps counts the versions passed by since the last live tuple.
 	steps int
-	err   error
+	// look is called for each key that the walk comes to, if it is set; its error
+	// ends the walk.
+	look func() error
+	err  error
 }
 
 // pastNUL put behind an id sorts after all keys of that id, whose next byte is
@@ -60,6 +63,11 @@ func (w *walk) jump() bool {
 func (w *walk) settle(ok bool) bool {
 	it := w.it
 	for ok {
+		if w.look != nil {
+			if w.err = w.look(); w.err != nil {
+				return false
+			}
+		}
 		key := it.Key()
 		if !bytes.HasPrefix(key, it.within) {
 			return false

@@ -541,6 +541,59 @@ func (Precondition_Condition) EnumDescriptor() ([]byte, []int) {
 	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{22, 0}
 }
 
+// What to do with a tuple that is there already.
+type ImportRequest_Mode int32
+
+const (
+	// In the first message INVALID_ARGUMENT; in others, as in the first.
+	ImportRequest_MODE_UNSPECIFIED ImportRequest_Mode = 0
+	// ALREADY_EXISTS.
+	ImportRequest_MODE_CREATE ImportRequest_Mode = 1
+	// Write it again.
+	ImportRequest_MODE_TOUCH ImportRequest_Mode = 2
+)
+
+// Enum value maps for ImportRequest_Mode.
+var (
+	ImportRequest_Mode_name = map[int32]string{
+		0: "MODE_UNSPECIFIED",
+		1: "MODE_CREATE",
+		2: "MODE_TOUCH",
+	}
+	ImportRequest_Mode_value = map[string]int32{
+		"MODE_UNSPECIFIED": 0,
+		"MODE_CREATE":      1,
+		"MODE_TOUCH":       2,
+	}
+)
+
+func (x ImportRequest_Mode) Enum() *ImportRequest_Mode {
+	p := new(ImportRequest_Mode)
+	*p = x
+	return p
+}
+
+func (x ImportRequest_Mode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ImportRequest_Mode) Descriptor() protoreflect.EnumDescriptor {
+	return file_tupelo_v1_tupelo_proto_enumTypes[7].Descriptor()
+}
+
+func (ImportRequest_Mode) Type() protoreflect.EnumType {
+	return &file_tupelo_v1_tupelo_proto_enumTypes[7]
+}
+
+func (x ImportRequest_Mode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ImportRequest_Mode.Descriptor instead.
+func (ImportRequest_Mode) EnumDescriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33, 0}
+}
+
 // What became of a tuple.
 type TupleChange_Operation int32
 
@@ -578,11 +631,11 @@ func (x TupleChange_Operation) String() string {
 }
 
 func (TupleChange_Operation) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[7].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[8].Descriptor()
 }
 
 func (TupleChange_Operation) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[7]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[8]
 }
 
 func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
@@ -591,7 +644,7 @@ func (x TupleChange_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TupleChange_Operation.Descriptor instead.
 func (TupleChange_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{44, 0}
 }
 
 // What a change does.
@@ -679,11 +732,11 @@ func (x SchemaChange_Kind) String() string {
 }
 
 func (SchemaChange_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_tupelo_v1_tupelo_proto_enumTypes[8].Descriptor()
+	return file_tupelo_v1_tupelo_proto_enumTypes[9].Descriptor()
 }
 
 func (SchemaChange_Kind) Type() protoreflect.EnumType {
-	return &file_tupelo_v1_tupelo_proto_enumTypes[8]
+	return &file_tupelo_v1_tupelo_proto_enumTypes[9]
 }
 
 func (x SchemaChange_Kind) Number() protoreflect.EnumNumber {
@@ -692,7 +745,7 @@ func (x SchemaChange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SchemaChange_Kind.Descriptor instead.
 func (SchemaChange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{47, 0}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{57, 0}
 }
 
 // Object is one thing of one type, such as repository:gitclub.
@@ -977,8 +1030,10 @@ type Filter struct {
 	// The subject's relation. Unset selects any subject; set to the empty string
 	// it selects the subjects without a relation: objects and wildcards.
 	SubjectRelation *string `protobuf:"bytes,6,opt,name=subject_relation,json=subjectRelation,proto3,oneof" json:"subject_relation,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How the object's id begins; INVALID_ARGUMENT together with object_id.
+	ObjectIdPrefix string `protobuf:"bytes,7,opt,name=object_id_prefix,json=objectIdPrefix,proto3" json:"object_id_prefix,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Filter) Reset() {
@@ -1049,6 +1104,13 @@ func (x *Filter) GetSubjectId() string {
 func (x *Filter) GetSubjectRelation() string {
 	if x != nil && x.SubjectRelation != nil {
 		return *x.SubjectRelation
+	}
+	return ""
+}
+
+func (x *Filter) GetObjectIdPrefix() string {
+	if x != nil {
+		return x.ObjectIdPrefix
 	}
 	return ""
 }
@@ -2450,7 +2512,10 @@ type WriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The changes, 1 to 1,000, no two of the same tuple.
 	Updates []*Update `protobuf:"bytes,1,rep,name=updates,proto3" json:"updates,omitempty"`
-	// What must be true, up to 100; FAILED_PRECONDITION otherwise, and no change at all.
+	// What must be true, up to 1,000; FAILED_PRECONDITION otherwise, and no change
+	// at all. RESOURCE_EXHAUSTED if to tell takes too long: with an object_id_prefix,
+	// the search may pass by some 50,000 tuples that the rest of the filter does not
+	// select, those of all the request's filters together.
 	Preconditions []*Precondition `protobuf:"bytes,2,rep,name=preconditions,proto3" json:"preconditions,omitempty"`
 	// What the writer says of the change, such as who asked for it and why. It is
 	// kept with the revision, as long as the history is, and given by Watch. Up
@@ -2574,7 +2639,10 @@ type DeleteByFilterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which tuples; it must not be empty.
 	Filter *Filter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
-	// What must be true, up to 100; FAILED_PRECONDITION otherwise, and no change at all.
+	// What must be true, up to 1,000; FAILED_PRECONDITION otherwise, and no change
+	// at all. RESOURCE_EXHAUSTED if to tell takes too long: with an object_id_prefix,
+	// the search may pass by some 50,000 tuples that the rest of the filter does not
+	// select, those of all the request's filters together.
 	Preconditions []*Precondition `protobuf:"bytes,2,rep,name=preconditions,proto3" json:"preconditions,omitempty"`
 	// The most tuples to delete: 1 to 10,000, or 0 for 10,000.
 	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
@@ -2729,6 +2797,599 @@ func (x *DeleteByFilterResponse) GetZookie() string {
 	return ""
 }
 
+// RegisterCounterRequest gives a filter a name.
+type RegisterCounterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name: 1 to 128 bytes of the characters of ids.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Which tuples are counted; it must not be empty.
+	Filter *Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// An idempotency key, up to 128 bytes; empty for none. See above.
+	// FAILED_PRECONDITION if it was used for another request.
+	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RegisterCounterRequest) Reset() {
+	*x = RegisterCounterRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterCounterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterCounterRequest) ProtoMessage() {}
+
+func (x *RegisterCounterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterCounterRequest.ProtoReflect.Descriptor instead.
+func (*RegisterCounterRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RegisterCounterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RegisterCounterRequest) GetFilter() *Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *RegisterCounterRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+// RegisterCounterResponse acknowledges a RegisterCounterRequest: it is durable.
+type RegisterCounterResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The registration's revision.
+	Zookie        string `protobuf:"bytes,1,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterCounterResponse) Reset() {
+	*x = RegisterCounterResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterCounterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterCounterResponse) ProtoMessage() {}
+
+func (x *RegisterCounterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterCounterResponse.ProtoReflect.Descriptor instead.
+func (*RegisterCounterResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RegisterCounterResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// UnregisterCounterRequest takes a counter's name away.
+type UnregisterCounterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// An idempotency key, up to 128 bytes; empty for none. See above.
+	// FAILED_PRECONDITION if it was used for another request.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *UnregisterCounterRequest) Reset() {
+	*x = UnregisterCounterRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnregisterCounterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnregisterCounterRequest) ProtoMessage() {}
+
+func (x *UnregisterCounterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnregisterCounterRequest.ProtoReflect.Descriptor instead.
+func (*UnregisterCounterRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *UnregisterCounterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnregisterCounterRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+// UnregisterCounterResponse acknowledges an UnregisterCounterRequest: it is durable.
+type UnregisterCounterResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revision from which on there is no such counter.
+	Zookie        string `protobuf:"bytes,1,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnregisterCounterResponse) Reset() {
+	*x = UnregisterCounterResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnregisterCounterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnregisterCounterResponse) ProtoMessage() {}
+
+func (x *UnregisterCounterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnregisterCounterResponse.ProtoReflect.Descriptor instead.
+func (*UnregisterCounterResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UnregisterCounterResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// ReadCounterRequest asks how many tuples a counter's filter selects.
+type ReadCounterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How fresh the count must be.
+	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// The counter's name.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadCounterRequest) Reset() {
+	*x = ReadCounterRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadCounterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadCounterRequest) ProtoMessage() {}
+
+func (x *ReadCounterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadCounterRequest.ProtoReflect.Descriptor instead.
+func (*ReadCounterRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ReadCounterRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ReadCounterRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// ReadCounterResponse answers a ReadCounterRequest.
+type ReadCounterResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many tuples the filter selects at the zookie's revision: exactly as many
+	// as Read would list.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// The filter.
+	Filter *Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The revision that was counted at.
+	Zookie        string `protobuf:"bytes,3,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadCounterResponse) Reset() {
+	*x = ReadCounterResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadCounterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadCounterResponse) ProtoMessage() {}
+
+func (x *ReadCounterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadCounterResponse.ProtoReflect.Descriptor instead.
+func (*ReadCounterResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ReadCounterResponse) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ReadCounterResponse) GetFilter() *Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ReadCounterResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// ImportRequest is a batch of the tuples of an Import.
+type ImportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Needed in the first message; others may repeat it, not change it.
+	Mode ImportRequest_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=tupelo.v1.ImportRequest_Mode" json:"mode,omitempty"`
+	// The tuples, up to 1,000, no two of them the same.
+	Tuples        []*Tuple `protobuf:"bytes,2,rep,name=tuples,proto3" json:"tuples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRequest) Reset() {
+	*x = ImportRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequest) ProtoMessage() {}
+
+func (x *ImportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequest.ProtoReflect.Descriptor instead.
+func (*ImportRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ImportRequest) GetMode() ImportRequest_Mode {
+	if x != nil {
+		return x.Mode
+	}
+	return ImportRequest_MODE_UNSPECIFIED
+}
+
+func (x *ImportRequest) GetTuples() []*Tuple {
+	if x != nil {
+		return x.Tuples
+	}
+	return nil
+}
+
+// ImportResponse acknowledges an Import: it is durable.
+type ImportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many tuples were written.
+	Written uint64 `protobuf:"varint,1,opt,name=written,proto3" json:"written,omitempty"`
+	// The newest revision that wrote some of them.
+	Zookie        string `protobuf:"bytes,2,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportResponse) Reset() {
+	*x = ImportResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportResponse) ProtoMessage() {}
+
+func (x *ImportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportResponse.ProtoReflect.Descriptor instead.
+func (*ImportResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ImportResponse) GetWritten() uint64 {
+	if x != nil {
+		return x.Written
+	}
+	return 0
+}
+
+func (x *ImportResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
+// ExportRequest asks for all the stored tuples that a filter selects.
+type ExportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How fresh the revision must be. It counts where there is no cursor.
+	Consistency *Consistency `protobuf:"bytes,1,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// Which tuples; absent or empty for all.
+	Filter *Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The last cursor that was received, to go on after it at the same revision;
+	// empty to begin. Consistency and filter must be as they were. OUT_OF_RANGE if
+	// that revision is older than the history that is kept.
+	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// The most tuples a message may have: 1 to 1,000, or 0 for 1,000. It may have
+	// less where they carry contexts.
+	BatchSize     int32 `protobuf:"varint,4,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRequest) Reset() {
+	*x = ExportRequest{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRequest) ProtoMessage() {}
+
+func (x *ExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
+func (*ExportRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ExportRequest) GetConsistency() *Consistency {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetFilter() *Filter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetBatchSize() int32 {
+	if x != nil {
+		return x.BatchSize
+	}
+	return 0
+}
+
+// ExportResponse is a part of what was asked for.
+type ExportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tuples, in an order that is always the same; none in the last message
+	// where nothing is selected.
+	Tuples []*Tuple `protobuf:"bytes,1,rep,name=tuples,proto3" json:"tuples,omitempty"`
+	// Where to go on after the tuples of this message.
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Whether this is the last message, and everything was sent.
+	Complete bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	// The revision of all the tuples, the same in every message.
+	Zookie        string `protobuf:"bytes,4,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportResponse) Reset() {
+	*x = ExportResponse{}
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportResponse) ProtoMessage() {}
+
+func (x *ExportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
+func (*ExportResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ExportResponse) GetTuples() []*Tuple {
+	if x != nil {
+		return x.Tuples
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+func (x *ExportResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *ExportResponse) GetZookie() string {
+	if x != nil {
+		return x.Zookie
+	}
+	return ""
+}
+
 // ReadSchemaRequest asks for the schema.
 type ReadSchemaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2740,7 +3401,7 @@ type ReadSchemaRequest struct {
 
 func (x *ReadSchemaRequest) Reset() {
 	*x = ReadSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +3413,7 @@ func (x *ReadSchemaRequest) String() string {
 func (*ReadSchemaRequest) ProtoMessage() {}
 
 func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[27]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +3426,7 @@ func (x *ReadSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaRequest.ProtoReflect.Descriptor instead.
 func (*ReadSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{27}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReadSchemaRequest) GetConsistency() *Consistency {
@@ -2790,7 +3451,7 @@ type ReadSchemaResponse struct {
 
 func (x *ReadSchemaResponse) Reset() {
 	*x = ReadSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +3463,7 @@ func (x *ReadSchemaResponse) String() string {
 func (*ReadSchemaResponse) ProtoMessage() {}
 
 func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[28]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +3476,7 @@ func (x *ReadSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSchemaResponse.ProtoReflect.Descriptor instead.
 func (*ReadSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{28}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReadSchemaResponse) GetText() string {
@@ -2855,7 +3516,7 @@ type WriteSchemaRequest struct {
 
 func (x *WriteSchemaRequest) Reset() {
 	*x = WriteSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3528,7 @@ func (x *WriteSchemaRequest) String() string {
 func (*WriteSchemaRequest) ProtoMessage() {}
 
 func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[29]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3541,7 @@ func (x *WriteSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaRequest.ProtoReflect.Descriptor instead.
 func (*WriteSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{29}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WriteSchemaRequest) GetText() string {
@@ -2908,7 +3569,7 @@ type WriteSchemaResponse struct {
 
 func (x *WriteSchemaResponse) Reset() {
 	*x = WriteSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2920,7 +3581,7 @@ func (x *WriteSchemaResponse) String() string {
 func (*WriteSchemaResponse) ProtoMessage() {}
 
 func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[30]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2933,7 +3594,7 @@ func (x *WriteSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteSchemaResponse.ProtoReflect.Descriptor instead.
 func (*WriteSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{30}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WriteSchemaResponse) GetZookie() string {
@@ -2962,7 +3623,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2974,7 +3635,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[31]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2987,7 +3648,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{31}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WatchRequest) GetAfter() string {
@@ -3022,14 +3683,21 @@ type WatchFilter struct {
 	// The relation.
 	Relation string `protobuf:"bytes,3,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The subject's type.
-	SubjectType   string `protobuf:"bytes,4,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SubjectType string `protobuf:"bytes,4,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	// The object's id; INVALID_ARGUMENT together with object_id_prefix.
+	ObjectId string `protobuf:"bytes,5,opt,name=object_id,json=objectId,proto3" json:"object_id,omitempty"`
+	// The subject's id; "*" selects the wildcard subjects only.
+	SubjectId string `protobuf:"bytes,6,opt,name=subject_id,json=subjectId,proto3" json:"subject_id,omitempty"`
+	// The subject's relation. Unset selects any subject; set to the empty string
+	// it selects the subjects without a relation: objects and wildcards.
+	SubjectRelation *string `protobuf:"bytes,7,opt,name=subject_relation,json=subjectRelation,proto3,oneof" json:"subject_relation,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *WatchFilter) Reset() {
 	*x = WatchFilter{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3709,7 @@ func (x *WatchFilter) String() string {
 func (*WatchFilter) ProtoMessage() {}
 
 func (x *WatchFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[32]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3722,7 @@ func (x *WatchFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchFilter.ProtoReflect.Descriptor instead.
 func (*WatchFilter) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{32}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *WatchFilter) GetObjectType() string {
@@ -3081,6 +3749,27 @@ func (x *WatchFilter) GetRelation() string {
 func (x *WatchFilter) GetSubjectType() string {
 	if x != nil {
 		return x.SubjectType
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetObjectId() string {
+	if x != nil {
+		return x.ObjectId
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetSubjectId() string {
+	if x != nil {
+		return x.SubjectId
+	}
+	return ""
+}
+
+func (x *WatchFilter) GetSubjectRelation() string {
+	if x != nil && x.SubjectRelation != nil {
+		return *x.SubjectRelation
 	}
 	return ""
 }
@@ -3114,7 +3803,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3126,7 +3815,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[33]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3139,7 +3828,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{33}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WatchResponse) GetZookie() string {
@@ -3197,7 +3886,7 @@ type TupleChange struct {
 
 func (x *TupleChange) Reset() {
 	*x = TupleChange{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3209,7 +3898,7 @@ func (x *TupleChange) String() string {
 func (*TupleChange) ProtoMessage() {}
 
 func (x *TupleChange) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[34]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3222,7 +3911,7 @@ func (x *TupleChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TupleChange.ProtoReflect.Descriptor instead.
 func (*TupleChange) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{34}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TupleChange) GetOperation() TupleChange_Operation {
@@ -3265,7 +3954,7 @@ type ListObjectsRequest struct {
 
 func (x *ListObjectsRequest) Reset() {
 	*x = ListObjectsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3277,7 +3966,7 @@ func (x *ListObjectsRequest) String() string {
 func (*ListObjectsRequest) ProtoMessage() {}
 
 func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[35]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3290,7 +3979,7 @@ func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{35}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListObjectsRequest) GetConsistency() *Consistency {
@@ -3360,7 +4049,7 @@ type ListObjectsResponse struct {
 
 func (x *ListObjectsResponse) Reset() {
 	*x = ListObjectsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +4061,7 @@ func (x *ListObjectsResponse) String() string {
 func (*ListObjectsResponse) ProtoMessage() {}
 
 func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[36]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3385,7 +4074,7 @@ func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{36}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListObjectsResponse) GetObjects() []*ListedObject {
@@ -3432,7 +4121,7 @@ type ListedObject struct {
 
 func (x *ListedObject) Reset() {
 	*x = ListedObject{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +4133,7 @@ func (x *ListedObject) String() string {
 func (*ListedObject) ProtoMessage() {}
 
 func (x *ListedObject) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[37]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +4146,7 @@ func (x *ListedObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedObject.ProtoReflect.Descriptor instead.
 func (*ListedObject) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{37}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListedObject) GetId() string {
@@ -3506,7 +4195,7 @@ type ListSubjectsRequest struct {
 
 func (x *ListSubjectsRequest) Reset() {
 	*x = ListSubjectsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +4207,7 @@ func (x *ListSubjectsRequest) String() string {
 func (*ListSubjectsRequest) ProtoMessage() {}
 
 func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[38]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +4220,7 @@ func (x *ListSubjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListSubjectsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{38}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListSubjectsRequest) GetConsistency() *Consistency {
@@ -3607,7 +4296,7 @@ type ListSubjectsResponse struct {
 
 func (x *ListSubjectsResponse) Reset() {
 	*x = ListSubjectsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3619,7 +4308,7 @@ func (x *ListSubjectsResponse) String() string {
 func (*ListSubjectsResponse) ProtoMessage() {}
 
 func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[39]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3632,7 +4321,7 @@ func (x *ListSubjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSubjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListSubjectsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{39}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListSubjectsResponse) GetSubjects() []*ListedSubject {
@@ -3681,7 +4370,7 @@ type ListedSubject struct {
 
 func (x *ListedSubject) Reset() {
 	*x = ListedSubject{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3693,7 +4382,7 @@ func (x *ListedSubject) String() string {
 func (*ListedSubject) ProtoMessage() {}
 
 func (x *ListedSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[40]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3706,7 +4395,7 @@ func (x *ListedSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedSubject.ProtoReflect.Descriptor instead.
 func (*ListedSubject) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{40}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListedSubject) GetId() string {
@@ -3747,7 +4436,7 @@ type ListRelationsRequest struct {
 
 func (x *ListRelationsRequest) Reset() {
 	*x = ListRelationsRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[41]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3759,7 +4448,7 @@ func (x *ListRelationsRequest) String() string {
 func (*ListRelationsRequest) ProtoMessage() {}
 
 func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[41]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3772,7 +4461,7 @@ func (x *ListRelationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRelationsRequest.ProtoReflect.Descriptor instead.
 func (*ListRelationsRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{41}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListRelationsRequest) GetConsistency() *Consistency {
@@ -3817,7 +4506,7 @@ type ListRelationsResponse struct {
 
 func (x *ListRelationsResponse) Reset() {
 	*x = ListRelationsResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[42]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3829,7 +4518,7 @@ func (x *ListRelationsResponse) String() string {
 func (*ListRelationsResponse) ProtoMessage() {}
 
 func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[42]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3842,7 +4531,7 @@ func (x *ListRelationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRelationsResponse.ProtoReflect.Descriptor instead.
 func (*ListRelationsResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{42}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListRelationsResponse) GetRelations() []*ListedRelation {
@@ -3877,7 +4566,7 @@ type ListedRelation struct {
 
 func (x *ListedRelation) Reset() {
 	*x = ListedRelation{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[43]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3889,7 +4578,7 @@ func (x *ListedRelation) String() string {
 func (*ListedRelation) ProtoMessage() {}
 
 func (x *ListedRelation) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[43]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3902,7 +4591,7 @@ func (x *ListedRelation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListedRelation.ProtoReflect.Descriptor instead.
 func (*ListedRelation) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{43}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListedRelation) GetName() string {
@@ -3953,7 +4642,7 @@ type CompareSchemaRequest struct {
 
 func (x *CompareSchemaRequest) Reset() {
 	*x = CompareSchemaRequest{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[44]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4654,7 @@ func (x *CompareSchemaRequest) String() string {
 func (*CompareSchemaRequest) ProtoMessage() {}
 
 func (x *CompareSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[44]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4667,7 @@ func (x *CompareSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareSchemaRequest.ProtoReflect.Descriptor instead.
 func (*CompareSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{44}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CompareSchemaRequest) GetConsistency() *Consistency {
@@ -4033,7 +4722,7 @@ type CompareSchemaResponse struct {
 
 func (x *CompareSchemaResponse) Reset() {
 	*x = CompareSchemaResponse{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[45]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4045,7 +4734,7 @@ func (x *CompareSchemaResponse) String() string {
 func (*CompareSchemaResponse) ProtoMessage() {}
 
 func (x *CompareSchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[45]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4058,7 +4747,7 @@ func (x *CompareSchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompareSchemaResponse.ProtoReflect.Descriptor instead.
 func (*CompareSchemaResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{45}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CompareSchemaResponse) GetPart() isCompareSchemaResponse_Part {
@@ -4137,7 +4826,7 @@ type SchemaDifferences struct {
 
 func (x *SchemaDifferences) Reset() {
 	*x = SchemaDifferences{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[46]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4149,7 +4838,7 @@ func (x *SchemaDifferences) String() string {
 func (*SchemaDifferences) ProtoMessage() {}
 
 func (x *SchemaDifferences) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[46]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4162,7 +4851,7 @@ func (x *SchemaDifferences) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaDifferences.ProtoReflect.Descriptor instead.
 func (*SchemaDifferences) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{46}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SchemaDifferences) GetChanges() []*SchemaChange {
@@ -4208,7 +4897,7 @@ type SchemaChange struct {
 
 func (x *SchemaChange) Reset() {
 	*x = SchemaChange{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[47]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4220,7 +4909,7 @@ func (x *SchemaChange) String() string {
 func (*SchemaChange) ProtoMessage() {}
 
 func (x *SchemaChange) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[47]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4922,7 @@ func (x *SchemaChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaChange.ProtoReflect.Descriptor instead.
 func (*SchemaChange) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{47}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SchemaChange) GetKind() SchemaChange_Kind {
@@ -4292,7 +4981,7 @@ type StrandedTuples struct {
 
 func (x *StrandedTuples) Reset() {
 	*x = StrandedTuples{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[48]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4304,7 +4993,7 @@ func (x *StrandedTuples) String() string {
 func (*StrandedTuples) ProtoMessage() {}
 
 func (x *StrandedTuples) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[48]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4317,7 +5006,7 @@ func (x *StrandedTuples) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StrandedTuples.ProtoReflect.Descriptor instead.
 func (*StrandedTuples) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{48}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *StrandedTuples) GetKind() string {
@@ -4360,7 +5049,7 @@ type CheckComparison struct {
 
 func (x *CheckComparison) Reset() {
 	*x = CheckComparison{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[49]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +5061,7 @@ func (x *CheckComparison) String() string {
 func (*CheckComparison) ProtoMessage() {}
 
 func (x *CheckComparison) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[49]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +5074,7 @@ func (x *CheckComparison) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckComparison.ProtoReflect.Descriptor instead.
 func (*CheckComparison) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{49}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CheckComparison) GetItem() *BatchCheckItem {
@@ -4465,7 +5154,7 @@ type ComparisonSummary struct {
 
 func (x *ComparisonSummary) Reset() {
 	*x = ComparisonSummary{}
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[50]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4477,7 +5166,7 @@ func (x *ComparisonSummary) String() string {
 func (*ComparisonSummary) ProtoMessage() {}
 
 func (x *ComparisonSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_v1_tupelo_proto_msgTypes[50]
+	mi := &file_tupelo_v1_tupelo_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4490,7 +5179,7 @@ func (x *ComparisonSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComparisonSummary.ProtoReflect.Descriptor instead.
 func (*ComparisonSummary) Descriptor() ([]byte, []int) {
-	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{50}
+	return file_tupelo_v1_tupelo_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ComparisonSummary) GetChecks() int64 {
@@ -4570,7 +5259,7 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"O\n" +
 	"\x06Caveat\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
-	"\acontext\x18\x02 \x01(\v2\x17.google.protobuf.StructR\acontext\"\xe9\x01\n" +
+	"\acontext\x18\x02 \x01(\v2\x17.google.protobuf.StructR\acontext\"\x93\x02\n" +
 	"\x06Filter\x12\x1f\n" +
 	"\vobject_type\x18\x01 \x01(\tR\n" +
 	"objectType\x12\x1b\n" +
@@ -4579,7 +5268,8 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\x12\x1d\n" +
 	"\n" +
 	"subject_id\x18\x05 \x01(\tR\tsubjectId\x12.\n" +
-	"\x10subject_relation\x18\x06 \x01(\tH\x00R\x0fsubjectRelation\x88\x01\x01B\x13\n" +
+	"\x10subject_relation\x18\x06 \x01(\tH\x00R\x0fsubjectRelation\x88\x01\x01\x12(\n" +
+	"\x10object_id_prefix\x18\a \x01(\tR\x0eobjectIdPrefixB\x13\n" +
 	"\x11_subject_relation\"\xd1\x01\n" +
 	"\vConsistency\x12+\n" +
 	"\x10minimize_latency\x18\x01 \x01(\bH\x00R\x0fminimizeLatency\x12+\n" +
@@ -4746,7 +5436,47 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\x16DeleteByFilterResponse\x12\x18\n" +
 	"\adeleted\x18\x01 \x01(\x04R\adeleted\x12\x1a\n" +
 	"\bcomplete\x18\x02 \x01(\bR\bcomplete\x12\x16\n" +
-	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"M\n" +
+	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"\x80\x01\n" +
+	"\x16RegisterCounterRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
+	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12'\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\"1\n" +
+	"\x17RegisterCounterResponse\x12\x16\n" +
+	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"W\n" +
+	"\x18UnregisterCounterRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKey\"3\n" +
+	"\x19UnregisterCounterResponse\x12\x16\n" +
+	"\x06zookie\x18\x01 \x01(\tR\x06zookie\"b\n" +
+	"\x12ReadCounterRequest\x128\n" +
+	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"n\n" +
+	"\x13ReadCounterResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12)\n" +
+	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x16\n" +
+	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"\xab\x01\n" +
+	"\rImportRequest\x121\n" +
+	"\x04mode\x18\x01 \x01(\x0e2\x1d.tupelo.v1.ImportRequest.ModeR\x04mode\x12(\n" +
+	"\x06tuples\x18\x02 \x03(\v2\x10.tupelo.v1.TupleR\x06tuples\"=\n" +
+	"\x04Mode\x12\x14\n" +
+	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vMODE_CREATE\x10\x01\x12\x0e\n" +
+	"\n" +
+	"MODE_TOUCH\x10\x02\"B\n" +
+	"\x0eImportResponse\x12\x18\n" +
+	"\awritten\x18\x01 \x01(\x04R\awritten\x12\x16\n" +
+	"\x06zookie\x18\x02 \x01(\tR\x06zookie\"\xab\x01\n" +
+	"\rExportRequest\x128\n" +
+	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
+	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x12\x1d\n" +
+	"\n" +
+	"batch_size\x18\x04 \x01(\x05R\tbatchSize\"\x86\x01\n" +
+	"\x0eExportResponse\x12(\n" +
+	"\x06tuples\x18\x01 \x03(\v2\x10.tupelo.v1.TupleR\x06tuples\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12\x16\n" +
+	"\x06zookie\x18\x04 \x01(\tR\x06zookie\"M\n" +
 	"\x11ReadSchemaRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\"_\n" +
 	"\x12ReadSchemaResponse\x12\x12\n" +
@@ -4762,13 +5492,18 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\fWatchRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\tR\x05after\x120\n" +
 	"\afilters\x18\x02 \x03(\v2\x16.tupelo.v1.WatchFilterR\afilters\x12D\n" +
-	"\x10checkpoint_every\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0fcheckpointEvery\"\x97\x01\n" +
+	"\x10checkpoint_every\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0fcheckpointEvery\"\x98\x02\n" +
 	"\vWatchFilter\x12\x1f\n" +
 	"\vobject_type\x18\x01 \x01(\tR\n" +
 	"objectType\x12(\n" +
 	"\x10object_id_prefix\x18\x02 \x01(\tR\x0eobjectIdPrefix\x12\x1a\n" +
 	"\brelation\x18\x03 \x01(\tR\brelation\x12!\n" +
-	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\"\x90\x02\n" +
+	"\fsubject_type\x18\x04 \x01(\tR\vsubjectType\x12\x1b\n" +
+	"\tobject_id\x18\x05 \x01(\tR\bobjectId\x12\x1d\n" +
+	"\n" +
+	"subject_id\x18\x06 \x01(\tR\tsubjectId\x12.\n" +
+	"\x10subject_relation\x18\a \x01(\tH\x00R\x0fsubjectRelation\x88\x01\x01B\x13\n" +
+	"\x11_subject_relation\"\x90\x02\n" +
 	"\rWatchResponse\x12\x16\n" +
 	"\x06zookie\x18\x01 \x01(\tR\x06zookie\x12\x1e\n" +
 	"\n" +
@@ -4932,199 +5667,218 @@ func file_tupelo_v1_tupelo_proto_rawDescGZIP() []byte {
 	return file_tupelo_v1_tupelo_proto_rawDescData
 }
 
-var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_tupelo_v1_tupelo_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_tupelo_v1_tupelo_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_tupelo_v1_tupelo_proto_goTypes = []any{
-	(Result)(0),                    // 0: tupelo.v1.Result
-	(ExplanationStep_Kind)(0),      // 1: tupelo.v1.ExplanationStep.Kind
-	(ExplanationStep_Note)(0),      // 2: tupelo.v1.ExplanationStep.Note
-	(UsersetTree_Kind)(0),          // 3: tupelo.v1.UsersetTree.Kind
-	(UsersetTree_Cut)(0),           // 4: tupelo.v1.UsersetTree.Cut
-	(Update_Operation)(0),          // 5: tupelo.v1.Update.Operation
-	(Precondition_Condition)(0),    // 6: tupelo.v1.Precondition.Condition
-	(TupleChange_Operation)(0),     // 7: tupelo.v1.TupleChange.Operation
-	(SchemaChange_Kind)(0),         // 8: tupelo.v1.SchemaChange.Kind
-	(*Object)(nil),                 // 9: tupelo.v1.Object
-	(*Subject)(nil),                // 10: tupelo.v1.Subject
-	(*Tuple)(nil),                  // 11: tupelo.v1.Tuple
-	(*Caveat)(nil),                 // 12: tupelo.v1.Caveat
-	(*Filter)(nil),                 // 13: tupelo.v1.Filter
-	(*Consistency)(nil),            // 14: tupelo.v1.Consistency
-	(*CheckRequest)(nil),           // 15: tupelo.v1.CheckRequest
-	(*CheckResponse)(nil),          // 16: tupelo.v1.CheckResponse
-	(*Explanation)(nil),            // 17: tupelo.v1.Explanation
-	(*ExplanationStep)(nil),        // 18: tupelo.v1.ExplanationStep
-	(*Remedy)(nil),                 // 19: tupelo.v1.Remedy
-	(*BatchCheckRequest)(nil),      // 20: tupelo.v1.BatchCheckRequest
-	(*BatchCheckItem)(nil),         // 21: tupelo.v1.BatchCheckItem
-	(*BatchCheckResponse)(nil),     // 22: tupelo.v1.BatchCheckResponse
-	(*BatchCheckResult)(nil),       // 23: tupelo.v1.BatchCheckResult
-	(*ExpandRequest)(nil),          // 24: tupelo.v1.ExpandRequest
-	(*ExpandResponse)(nil),         // 25: tupelo.v1.ExpandResponse
-	(*UsersetTree)(nil),            // 26: tupelo.v1.UsersetTree
-	(*Condition)(nil),              // 27: tupelo.v1.Condition
-	(*ReadRequest)(nil),            // 28: tupelo.v1.ReadRequest
-	(*ReadResponse)(nil),           // 29: tupelo.v1.ReadResponse
-	(*Update)(nil),                 // 30: tupelo.v1.Update
-	(*Precondition)(nil),           // 31: tupelo.v1.Precondition
-	(*WriteRequest)(nil),           // 32: tupelo.v1.WriteRequest
-	(*WriteResponse)(nil),          // 33: tupelo.v1.WriteResponse
-	(*DeleteByFilterRequest)(nil),  // 34: tupelo.v1.DeleteByFilterRequest
-	(*DeleteByFilterResponse)(nil), // 35: tupelo.v1.DeleteByFilterResponse
-	(*ReadSchemaRequest)(nil),      // 36: tupelo.v1.ReadSchemaRequest
-	(*ReadSchemaResponse)(nil),     // 37: tupelo.v1.ReadSchemaResponse
-	(*WriteSchemaRequest)(nil),     // 38: tupelo.v1.WriteSchemaRequest
-	(*WriteSchemaResponse)(nil),    // 39: tupelo.v1.WriteSchemaResponse
-	(*WatchRequest)(nil),           // 40: tupelo.v1.WatchRequest
-	(*WatchFilter)(nil),            // 41: tupelo.v1.WatchFilter
-	(*WatchResponse)(nil),          // 42: tupelo.v1.WatchResponse
-	(*TupleChange)(nil),            // 43: tupelo.v1.TupleChange
-	(*ListObjectsRequest)(nil),     // 44: tupelo.v1.ListObjectsRequest
-	(*ListObjectsResponse)(nil),    // 45: tupelo.v1.ListObjectsResponse
-	(*ListedObject)(nil),           // 46: tupelo.v1.ListedObject
-	(*ListSubjectsRequest)(nil),    // 47: tupelo.v1.ListSubjectsRequest
-	(*ListSubjectsResponse)(nil),   // 48: tupelo.v1.ListSubjectsResponse
-	(*ListedSubject)(nil),          // 49: tupelo.v1.ListedSubject
-	(*ListRelationsRequest)(nil),   // 50: tupelo.v1.ListRelationsRequest
-	(*ListRelationsResponse)(nil),  // 51: tupelo.v1.ListRelationsResponse
-	(*ListedRelation)(nil),         // 52: tupelo.v1.ListedRelation
-	(*CompareSchemaRequest)(nil),   // 53: tupelo.v1.CompareSchemaRequest
-	(*CompareSchemaResponse)(nil),  // 54: tupelo.v1.CompareSchemaResponse
-	(*SchemaDifferences)(nil),      // 55: tupelo.v1.SchemaDifferences
-	(*SchemaChange)(nil),           // 56: tupelo.v1.SchemaChange
-	(*StrandedTuples)(nil),         // 57: tupelo.v1.StrandedTuples
-	(*CheckComparison)(nil),        // 58: tupelo.v1.CheckComparison
-	(*ComparisonSummary)(nil),      // 59: tupelo.v1.ComparisonSummary
-	(*timestamppb.Timestamp)(nil),  // 60: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),        // 61: google.protobuf.Struct
-	(*durationpb.Duration)(nil),    // 62: google.protobuf.Duration
-	(*status.Status)(nil),          // 63: google.rpc.Status
+	(Result)(0),                       // 0: tupelo.v1.Result
+	(ExplanationStep_Kind)(0),         // 1: tupelo.v1.ExplanationStep.Kind
+	(ExplanationStep_Note)(0),         // 2: tupelo.v1.ExplanationStep.Note
+	(UsersetTree_Kind)(0),             // 3: tupelo.v1.UsersetTree.Kind
+	(UsersetTree_Cut)(0),              // 4: tupelo.v1.UsersetTree.Cut
+	(Update_Operation)(0),             // 5: tupelo.v1.Update.Operation
+	(Precondition_Condition)(0),       // 6: tupelo.v1.Precondition.Condition
+	(ImportRequest_Mode)(0),           // 7: tupelo.v1.ImportRequest.Mode
+	(TupleChange_Operation)(0),        // 8: tupelo.v1.TupleChange.Operation
+	(SchemaChange_Kind)(0),            // 9: tupelo.v1.SchemaChange.Kind
+	(*Object)(nil),                    // 10: tupelo.v1.Object
+	(*Subject)(nil),                   // 11: tupelo.v1.Subject
+	(*Tuple)(nil),                     // 12: tupelo.v1.Tuple
+	(*Caveat)(nil),                    // 13: tupelo.v1.Caveat
+	(*Filter)(nil),                    // 14: tupelo.v1.Filter
+	(*Consistency)(nil),               // 15: tupelo.v1.Consistency
+	(*CheckRequest)(nil),              // 16: tupelo.v1.CheckRequest
+	(*CheckResponse)(nil),             // 17: tupelo.v1.CheckResponse
+	(*Explanation)(nil),               // 18: tupelo.v1.Explanation
+	(*ExplanationStep)(nil),           // 19: tupelo.v1.ExplanationStep
+	(*Remedy)(nil),                    // 20: tupelo.v1.Remedy
+	(*BatchCheckRequest)(nil),         // 21: tupelo.v1.BatchCheckRequest
+	(*BatchCheckItem)(nil),            // 22: tupelo.v1.BatchCheckItem
+	(*BatchCheckResponse)(nil),        // 23: tupelo.v1.BatchCheckResponse
+	(*BatchCheckResult)(nil),          // 24: tupelo.v1.BatchCheckResult
+	(*ExpandRequest)(nil),             // 25: tupelo.v1.ExpandRequest
+	(*ExpandResponse)(nil),            // 26: tupelo.v1.ExpandResponse
+	(*UsersetTree)(nil),               // 27: tupelo.v1.UsersetTree
+	(*Condition)(nil),                 // 28: tupelo.v1.Condition
+	(*ReadRequest)(nil),               // 29: tupelo.v1.ReadRequest
+	(*ReadResponse)(nil),              // 30: tupelo.v1.ReadResponse
+	(*Update)(nil),                    // 31: tupelo.v1.Update
+	(*Precondition)(nil),              // 32: tupelo.v1.Precondition
+	(*WriteRequest)(nil),              // 33: tupelo.v1.WriteRequest
+	(*WriteResponse)(nil),             // 34: tupelo.v1.WriteResponse
+	(*DeleteByFilterRequest)(nil),     // 35: tupelo.v1.DeleteByFilterRequest
+	(*DeleteByFilterResponse)(nil),    // 36: tupelo.v1.DeleteByFilterResponse
+	(*RegisterCounterRequest)(nil),    // 37: tupelo.v1.RegisterCounterRequest
+	(*RegisterCounterResponse)(nil),   // 38: tupelo.v1.RegisterCounterResponse
+	(*UnregisterCounterRequest)(nil),  // 39: tupelo.v1.UnregisterCounterRequest
+	(*UnregisterCounterResponse)(nil), // 40: tupelo.v1.UnregisterCounterResponse
+	(*ReadCounterRequest)(nil),        // 41: tupelo.v1.ReadCounterRequest
+	(*ReadCounterResponse)(nil),       // 42: tupelo.v1.ReadCounterResponse
+	(*ImportRequest)(nil),             // 43: tupelo.v1.ImportRequest
+	(*ImportResponse)(nil),            // 44: tupelo.v1.ImportResponse
+	(*ExportRequest)(nil),             // 45: tupelo.v1.ExportRequest
+	(*ExportResponse)(nil),            // 46: tupelo.v1.ExportResponse
+	(*ReadSchemaRequest)(nil),         // 47: tupelo.v1.ReadSchemaRequest
+	(*ReadSchemaResponse)(nil),        // 48: tupelo.v1.ReadSchemaResponse
+	(*WriteSchemaRequest)(nil),        // 49: tupelo.v1.WriteSchemaRequest
+	(*WriteSchemaResponse)(nil),       // 50: tupelo.v1.WriteSchemaResponse
+	(*WatchRequest)(nil),              // 51: tupelo.v1.WatchRequest
+	(*WatchFilter)(nil),               // 52: tupelo.v1.WatchFilter
+	(*WatchResponse)(nil),             // 53: tupelo.v1.WatchResponse
+	(*TupleChange)(nil),               // 54: tupelo.v1.TupleChange
+	(*ListObjectsRequest)(nil),        // 55: tupelo.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),       // 56: tupelo.v1.ListObjectsResponse
+	(*ListedObject)(nil),              // 57: tupelo.v1.ListedObject
+	(*ListSubjectsRequest)(nil),       // 58: tupelo.v1.ListSubjectsRequest
+	(*ListSubjectsResponse)(nil),      // 59: tupelo.v1.ListSubjectsResponse
+	(*ListedSubject)(nil),             // 60: tupelo.v1.ListedSubject
+	(*ListRelationsRequest)(nil),      // 61: tupelo.v1.ListRelationsRequest
+	(*ListRelationsResponse)(nil),     // 62: tupelo.v1.ListRelationsResponse
+	(*ListedRelation)(nil),            // 63: tupelo.v1.ListedRelation
+	(*CompareSchemaRequest)(nil),      // 64: tupelo.v1.CompareSchemaRequest
+	(*CompareSchemaResponse)(nil),     // 65: tupelo.v1.CompareSchemaResponse
+	(*SchemaDifferences)(nil),         // 66: tupelo.v1.SchemaDifferences
+	(*SchemaChange)(nil),              // 67: tupelo.v1.SchemaChange
+	(*StrandedTuples)(nil),            // 68: tupelo.v1.StrandedTuples
+	(*CheckComparison)(nil),           // 69: tupelo.v1.CheckComparison
+	(*ComparisonSummary)(nil),         // 70: tupelo.v1.ComparisonSummary
+	(*timestamppb.Timestamp)(nil),     // 71: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 72: google.protobuf.Struct
+	(*durationpb.Duration)(nil),       // 73: google.protobuf.Duration
+	(*status.Status)(nil),             // 74: google.rpc.Status
 }
 var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
-	9,   // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
-	10,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
-	12,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
-	60,  // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
-	61,  // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
-	14,  // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,   // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
-	10,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
-	61,  // 8: tupelo.v1.CheckRequest.context:type_name -> google.protobuf.Struct
+	10,  // 0: tupelo.v1.Tuple.object:type_name -> tupelo.v1.Object
+	11,  // 1: tupelo.v1.Tuple.subject:type_name -> tupelo.v1.Subject
+	13,  // 2: tupelo.v1.Tuple.caveat:type_name -> tupelo.v1.Caveat
+	71,  // 3: tupelo.v1.Tuple.expires_at:type_name -> google.protobuf.Timestamp
+	72,  // 4: tupelo.v1.Caveat.context:type_name -> google.protobuf.Struct
+	15,  // 5: tupelo.v1.CheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	10,  // 6: tupelo.v1.CheckRequest.object:type_name -> tupelo.v1.Object
+	11,  // 7: tupelo.v1.CheckRequest.subject:type_name -> tupelo.v1.Subject
+	72,  // 8: tupelo.v1.CheckRequest.context:type_name -> google.protobuf.Struct
 	0,   // 9: tupelo.v1.CheckResponse.result:type_name -> tupelo.v1.Result
-	17,  // 10: tupelo.v1.CheckResponse.explanation:type_name -> tupelo.v1.Explanation
-	18,  // 11: tupelo.v1.Explanation.root:type_name -> tupelo.v1.ExplanationStep
-	19,  // 12: tupelo.v1.Explanation.remedies:type_name -> tupelo.v1.Remedy
+	18,  // 10: tupelo.v1.CheckResponse.explanation:type_name -> tupelo.v1.Explanation
+	19,  // 11: tupelo.v1.Explanation.root:type_name -> tupelo.v1.ExplanationStep
+	20,  // 12: tupelo.v1.Explanation.remedies:type_name -> tupelo.v1.Remedy
 	1,   // 13: tupelo.v1.ExplanationStep.kind:type_name -> tupelo.v1.ExplanationStep.Kind
 	2,   // 14: tupelo.v1.ExplanationStep.note:type_name -> tupelo.v1.ExplanationStep.Note
 	0,   // 15: tupelo.v1.ExplanationStep.result:type_name -> tupelo.v1.Result
-	9,   // 16: tupelo.v1.ExplanationStep.object:type_name -> tupelo.v1.Object
-	11,  // 17: tupelo.v1.ExplanationStep.tuple:type_name -> tupelo.v1.Tuple
+	10,  // 16: tupelo.v1.ExplanationStep.object:type_name -> tupelo.v1.Object
+	12,  // 17: tupelo.v1.ExplanationStep.tuple:type_name -> tupelo.v1.Tuple
 	0,   // 18: tupelo.v1.ExplanationStep.tuple_result:type_name -> tupelo.v1.Result
-	62,  // 19: tupelo.v1.ExplanationStep.elapsed:type_name -> google.protobuf.Duration
-	18,  // 20: tupelo.v1.ExplanationStep.children:type_name -> tupelo.v1.ExplanationStep
-	11,  // 21: tupelo.v1.Remedy.add:type_name -> tupelo.v1.Tuple
-	11,  // 22: tupelo.v1.Remedy.remove:type_name -> tupelo.v1.Tuple
-	14,  // 23: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
-	21,  // 24: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	9,   // 25: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
-	10,  // 26: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
-	61,  // 27: tupelo.v1.BatchCheckItem.context:type_name -> google.protobuf.Struct
-	23,  // 28: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
+	73,  // 19: tupelo.v1.ExplanationStep.elapsed:type_name -> google.protobuf.Duration
+	19,  // 20: tupelo.v1.ExplanationStep.children:type_name -> tupelo.v1.ExplanationStep
+	12,  // 21: tupelo.v1.Remedy.add:type_name -> tupelo.v1.Tuple
+	12,  // 22: tupelo.v1.Remedy.remove:type_name -> tupelo.v1.Tuple
+	15,  // 23: tupelo.v1.BatchCheckRequest.consistency:type_name -> tupelo.v1.Consistency
+	22,  // 24: tupelo.v1.BatchCheckRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	10,  // 25: tupelo.v1.BatchCheckItem.object:type_name -> tupelo.v1.Object
+	11,  // 26: tupelo.v1.BatchCheckItem.subject:type_name -> tupelo.v1.Subject
+	72,  // 27: tupelo.v1.BatchCheckItem.context:type_name -> google.protobuf.Struct
+	24,  // 28: tupelo.v1.BatchCheckResponse.results:type_name -> tupelo.v1.BatchCheckResult
 	0,   // 29: tupelo.v1.BatchCheckResult.result:type_name -> tupelo.v1.Result
-	63,  // 30: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
-	14,  // 31: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,   // 32: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
-	26,  // 33: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
+	74,  // 30: tupelo.v1.BatchCheckResult.error:type_name -> google.rpc.Status
+	15,  // 31: tupelo.v1.ExpandRequest.consistency:type_name -> tupelo.v1.Consistency
+	10,  // 32: tupelo.v1.ExpandRequest.object:type_name -> tupelo.v1.Object
+	27,  // 33: tupelo.v1.ExpandResponse.tree:type_name -> tupelo.v1.UsersetTree
 	3,   // 34: tupelo.v1.UsersetTree.kind:type_name -> tupelo.v1.UsersetTree.Kind
 	4,   // 35: tupelo.v1.UsersetTree.cut:type_name -> tupelo.v1.UsersetTree.Cut
-	9,   // 36: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
-	10,  // 37: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
-	26,  // 38: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
-	27,  // 39: tupelo.v1.UsersetTree.conditions:type_name -> tupelo.v1.Condition
-	27,  // 40: tupelo.v1.UsersetTree.condition:type_name -> tupelo.v1.Condition
-	12,  // 41: tupelo.v1.Condition.caveat:type_name -> tupelo.v1.Caveat
-	60,  // 42: tupelo.v1.Condition.expires_at:type_name -> google.protobuf.Timestamp
-	14,  // 43: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
-	13,  // 44: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
-	11,  // 45: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
+	10,  // 36: tupelo.v1.UsersetTree.object:type_name -> tupelo.v1.Object
+	11,  // 37: tupelo.v1.UsersetTree.subjects:type_name -> tupelo.v1.Subject
+	27,  // 38: tupelo.v1.UsersetTree.children:type_name -> tupelo.v1.UsersetTree
+	28,  // 39: tupelo.v1.UsersetTree.conditions:type_name -> tupelo.v1.Condition
+	28,  // 40: tupelo.v1.UsersetTree.condition:type_name -> tupelo.v1.Condition
+	13,  // 41: tupelo.v1.Condition.caveat:type_name -> tupelo.v1.Caveat
+	71,  // 42: tupelo.v1.Condition.expires_at:type_name -> google.protobuf.Timestamp
+	15,  // 43: tupelo.v1.ReadRequest.consistency:type_name -> tupelo.v1.Consistency
+	14,  // 44: tupelo.v1.ReadRequest.filter:type_name -> tupelo.v1.Filter
+	12,  // 45: tupelo.v1.ReadResponse.tuples:type_name -> tupelo.v1.Tuple
 	5,   // 46: tupelo.v1.Update.operation:type_name -> tupelo.v1.Update.Operation
-	11,  // 47: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
+	12,  // 47: tupelo.v1.Update.tuple:type_name -> tupelo.v1.Tuple
 	6,   // 48: tupelo.v1.Precondition.condition:type_name -> tupelo.v1.Precondition.Condition
-	13,  // 49: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
-	30,  // 50: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
-	31,  // 51: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
-	61,  // 52: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
-	13,  // 53: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
-	31,  // 54: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
-	61,  // 55: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
-	14,  // 56: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	41,  // 57: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
-	62,  // 58: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
-	60,  // 59: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
-	43,  // 60: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
-	61,  // 61: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
-	7,   // 62: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
-	11,  // 63: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
-	14,  // 64: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	10,  // 65: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
-	61,  // 66: tupelo.v1.ListObjectsRequest.context:type_name -> google.protobuf.Struct
-	46,  // 67: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
-	0,   // 68: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
-	14,  // 69: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,   // 70: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
-	61,  // 71: tupelo.v1.ListSubjectsRequest.context:type_name -> google.protobuf.Struct
-	49,  // 72: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
-	0,   // 73: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
-	14,  // 74: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
-	9,   // 75: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
-	10,  // 76: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
-	61,  // 77: tupelo.v1.ListRelationsRequest.context:type_name -> google.protobuf.Struct
-	52,  // 78: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
-	0,   // 79: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
-	14,  // 80: tupelo.v1.CompareSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
-	21,  // 81: tupelo.v1.CompareSchemaRequest.items:type_name -> tupelo.v1.BatchCheckItem
-	55,  // 82: tupelo.v1.CompareSchemaResponse.differences:type_name -> tupelo.v1.SchemaDifferences
-	58,  // 83: tupelo.v1.CompareSchemaResponse.check:type_name -> tupelo.v1.CheckComparison
-	59,  // 84: tupelo.v1.CompareSchemaResponse.summary:type_name -> tupelo.v1.ComparisonSummary
-	56,  // 85: tupelo.v1.SchemaDifferences.changes:type_name -> tupelo.v1.SchemaChange
-	57,  // 86: tupelo.v1.SchemaDifferences.stranded:type_name -> tupelo.v1.StrandedTuples
-	8,   // 87: tupelo.v1.SchemaChange.kind:type_name -> tupelo.v1.SchemaChange.Kind
-	21,  // 88: tupelo.v1.CheckComparison.item:type_name -> tupelo.v1.BatchCheckItem
-	23,  // 89: tupelo.v1.CheckComparison.before:type_name -> tupelo.v1.BatchCheckResult
-	23,  // 90: tupelo.v1.CheckComparison.after:type_name -> tupelo.v1.BatchCheckResult
-	17,  // 91: tupelo.v1.CheckComparison.explanation_before:type_name -> tupelo.v1.Explanation
-	17,  // 92: tupelo.v1.CheckComparison.explanation_after:type_name -> tupelo.v1.Explanation
-	15,  // 93: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
-	20,  // 94: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
-	24,  // 95: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
-	44,  // 96: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
-	47,  // 97: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
-	50,  // 98: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
-	28,  // 99: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
-	32,  // 100: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
-	34,  // 101: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	36,  // 102: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	38,  // 103: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	53,  // 104: tupelo.v1.Tupelo.CompareSchema:input_type -> tupelo.v1.CompareSchemaRequest
-	40,  // 105: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	16,  // 106: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	22,  // 107: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	25,  // 108: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	45,  // 109: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
-	48,  // 110: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
-	51,  // 111: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
-	29,  // 112: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	33,  // 113: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	35,  // 114: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	37,  // 115: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	39,  // 116: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	54,  // 117: tupelo.v1.Tupelo.CompareSchema:output_type -> tupelo.v1.CompareSchemaResponse
-	42,  // 118: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	106, // [106:119] is the sub-list for method output_type
-	93,  // [93:106] is the sub-list for method input_type
-	93,  // [93:93] is the sub-list for extension type_name
-	93,  // [93:93] is the sub-list for extension extendee
-	0,   // [0:93] is the sub-list for field type_name
+	14,  // 49: tupelo.v1.Precondition.filter:type_name -> tupelo.v1.Filter
+	31,  // 50: tupelo.v1.WriteRequest.updates:type_name -> tupelo.v1.Update
+	32,  // 51: tupelo.v1.WriteRequest.preconditions:type_name -> tupelo.v1.Precondition
+	72,  // 52: tupelo.v1.WriteRequest.metadata:type_name -> google.protobuf.Struct
+	14,  // 53: tupelo.v1.DeleteByFilterRequest.filter:type_name -> tupelo.v1.Filter
+	32,  // 54: tupelo.v1.DeleteByFilterRequest.preconditions:type_name -> tupelo.v1.Precondition
+	72,  // 55: tupelo.v1.DeleteByFilterRequest.metadata:type_name -> google.protobuf.Struct
+	14,  // 56: tupelo.v1.RegisterCounterRequest.filter:type_name -> tupelo.v1.Filter
+	15,  // 57: tupelo.v1.ReadCounterRequest.consistency:type_name -> tupelo.v1.Consistency
+	14,  // 58: tupelo.v1.ReadCounterResponse.filter:type_name -> tupelo.v1.Filter
+	7,   // 59: tupelo.v1.ImportRequest.mode:type_name -> tupelo.v1.ImportRequest.Mode
+	12,  // 60: tupelo.v1.ImportRequest.tuples:type_name -> tupelo.v1.Tuple
+	15,  // 61: tupelo.v1.ExportRequest.consistency:type_name -> tupelo.v1.Consistency
+	14,  // 62: tupelo.v1.ExportRequest.filter:type_name -> tupelo.v1.Filter
+	12,  // 63: tupelo.v1.ExportResponse.tuples:type_name -> tupelo.v1.Tuple
+	15,  // 64: tupelo.v1.ReadSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	52,  // 65: tupelo.v1.WatchRequest.filters:type_name -> tupelo.v1.WatchFilter
+	73,  // 66: tupelo.v1.WatchRequest.checkpoint_every:type_name -> google.protobuf.Duration
+	71,  // 67: tupelo.v1.WatchResponse.changed_at:type_name -> google.protobuf.Timestamp
+	54,  // 68: tupelo.v1.WatchResponse.changes:type_name -> tupelo.v1.TupleChange
+	72,  // 69: tupelo.v1.WatchResponse.metadata:type_name -> google.protobuf.Struct
+	8,   // 70: tupelo.v1.TupleChange.operation:type_name -> tupelo.v1.TupleChange.Operation
+	12,  // 71: tupelo.v1.TupleChange.tuple:type_name -> tupelo.v1.Tuple
+	15,  // 72: tupelo.v1.ListObjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	11,  // 73: tupelo.v1.ListObjectsRequest.subject:type_name -> tupelo.v1.Subject
+	72,  // 74: tupelo.v1.ListObjectsRequest.context:type_name -> google.protobuf.Struct
+	57,  // 75: tupelo.v1.ListObjectsResponse.objects:type_name -> tupelo.v1.ListedObject
+	0,   // 76: tupelo.v1.ListedObject.result:type_name -> tupelo.v1.Result
+	15,  // 77: tupelo.v1.ListSubjectsRequest.consistency:type_name -> tupelo.v1.Consistency
+	10,  // 78: tupelo.v1.ListSubjectsRequest.object:type_name -> tupelo.v1.Object
+	72,  // 79: tupelo.v1.ListSubjectsRequest.context:type_name -> google.protobuf.Struct
+	60,  // 80: tupelo.v1.ListSubjectsResponse.subjects:type_name -> tupelo.v1.ListedSubject
+	0,   // 81: tupelo.v1.ListedSubject.result:type_name -> tupelo.v1.Result
+	15,  // 82: tupelo.v1.ListRelationsRequest.consistency:type_name -> tupelo.v1.Consistency
+	10,  // 83: tupelo.v1.ListRelationsRequest.object:type_name -> tupelo.v1.Object
+	11,  // 84: tupelo.v1.ListRelationsRequest.subject:type_name -> tupelo.v1.Subject
+	72,  // 85: tupelo.v1.ListRelationsRequest.context:type_name -> google.protobuf.Struct
+	63,  // 86: tupelo.v1.ListRelationsResponse.relations:type_name -> tupelo.v1.ListedRelation
+	0,   // 87: tupelo.v1.ListedRelation.result:type_name -> tupelo.v1.Result
+	15,  // 88: tupelo.v1.CompareSchemaRequest.consistency:type_name -> tupelo.v1.Consistency
+	22,  // 89: tupelo.v1.CompareSchemaRequest.items:type_name -> tupelo.v1.BatchCheckItem
+	66,  // 90: tupelo.v1.CompareSchemaResponse.differences:type_name -> tupelo.v1.SchemaDifferences
+	69,  // 91: tupelo.v1.CompareSchemaResponse.check:type_name -> tupelo.v1.CheckComparison
+	70,  // 92: tupelo.v1.CompareSchemaResponse.summary:type_name -> tupelo.v1.ComparisonSummary
+	67,  // 93: tupelo.v1.SchemaDifferences.changes:type_name -> tupelo.v1.SchemaChange
+	68,  // 94: tupelo.v1.SchemaDifferences.stranded:type_name -> tupelo.v1.StrandedTuples
+	9,   // 95: tupelo.v1.SchemaChange.kind:type_name -> tupelo.v1.SchemaChange.Kind
+	22,  // 96: tupelo.v1.CheckComparison.item:type_name -> tupelo.v1.BatchCheckItem
+	24,  // 97: tupelo.v1.CheckComparison.before:type_name -> tupelo.v1.BatchCheckResult
+	24,  // 98: tupelo.v1.CheckComparison.after:type_name -> tupelo.v1.BatchCheckResult
+	18,  // 99: tupelo.v1.CheckComparison.explanation_before:type_name -> tupelo.v1.Explanation
+	18,  // 100: tupelo.v1.CheckComparison.explanation_after:type_name -> tupelo.v1.Explanation
+	16,  // 101: tupelo.v1.Tupelo.Check:input_type -> tupelo.v1.CheckRequest
+	21,  // 102: tupelo.v1.Tupelo.BatchCheck:input_type -> tupelo.v1.BatchCheckRequest
+	25,  // 103: tupelo.v1.Tupelo.Expand:input_type -> tupelo.v1.ExpandRequest
+	55,  // 104: tupelo.v1.Tupelo.ListObjects:input_type -> tupelo.v1.ListObjectsRequest
+	58,  // 105: tupelo.v1.Tupelo.ListSubjects:input_type -> tupelo.v1.ListSubjectsRequest
+	61,  // 106: tupelo.v1.Tupelo.ListRelations:input_type -> tupelo.v1.ListRelationsRequest
+	29,  // 107: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
+	33,  // 108: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
+	35,  // 109: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
+	47,  // 110: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	49,  // 111: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	64,  // 112: tupelo.v1.Tupelo.CompareSchema:input_type -> tupelo.v1.CompareSchemaRequest
+	51,  // 113: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	17,  // 114: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	23,  // 115: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	26,  // 116: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	56,  // 117: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
+	59,  // 118: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
+	62,  // 119: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
+	30,  // 120: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	34,  // 121: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	36,  // 122: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	48,  // 123: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	50,  // 124: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	65,  // 125: tupelo.v1.Tupelo.CompareSchema:output_type -> tupelo.v1.CompareSchemaResponse
+	53,  // 126: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	114, // [114:127] is the sub-list for method output_type
+	101, // [101:114] is the sub-list for method input_type
+	101, // [101:101] is the sub-list for extension type_name
+	101, // [101:101] is the sub-list for extension extendee
+	0,   // [0:101] is the sub-list for field type_name
 }
 
 func init() { file_tupelo_v1_tupelo_proto_init() }
@@ -5139,7 +5893,8 @@ func file_tupelo_v1_tupelo_proto_init() {
 		(*Consistency_AtExactSnapshot)(nil),
 		(*Consistency_FullyConsistent)(nil),
 	}
-	file_tupelo_v1_tupelo_proto_msgTypes[45].OneofWrappers = []any{
+	file_tupelo_v1_tupelo_proto_msgTypes[42].OneofWrappers = []any{}
+	file_tupelo_v1_tupelo_proto_msgTypes[55].OneofWrappers = []any{
 		(*CompareSchemaResponse_Differences)(nil),
 		(*CompareSchemaResponse_Check)(nil),
 		(*CompareSchemaResponse_Summary)(nil),
@@ -5149,8 +5904,8 @@ func file_tupelo_v1_tupelo_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_v1_tupelo_proto_rawDesc), len(file_tupelo_v1_tupelo_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   51,
+			NumEnums:      10,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

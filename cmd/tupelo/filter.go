@@ -22,12 +22,14 @@ of it; the flags name the parts one by one. Some patterns:
 // filterFlags are the parts of a filter as flags, beside a pattern.
 type filterFlags struct {
 	objectType, objectID, relation          string
+	objectIDPrefix                          string
 	subjectType, subjectID, subjectRelation string
 }
 
 func (f *filterFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.objectType, "object-type", "", "select by the object's type")
 	flags.StringVar(&f.objectID, "object-id", "", "select by the object's id")
+	flags.StringVar(&f.objectIDPrefix, "object-id-prefix", "", "select by how the object's id begins")
 	flags.StringVar(&f.relation, "relation", "", "select by the relation")
 	flags.StringVar(&f.subjectType, "subject-type", "", "select by the subject's type")
 	flags.StringVar(&f.subjectID, "subject-id", "", "select by the subject's id; * for wildcards")
@@ -50,6 +52,7 @@ func (f *filterFlags) filter(args []string) (*tupelov1.Filter, error) {
 	}{
 		{"object-type", f.objectType, &filter.ObjectType},
 		{"object-id", f.objectID, &filter.ObjectId},
+		{"object-id-prefix", f.objectIDPrefix, &filter.ObjectIdPrefix},
 		{"relation", f.relation, &filter.Relation},
 		{"subject-type", f.subjectType, &filter.SubjectType},
 		{"subject-id", f.subjectID, &filter.SubjectId},

@@ -8,7 +8,9 @@ package tuple
 type Filter struct {
 	ObjectType string
 	ObjectID   string
-	Relation   string
+	// ObjectIDPrefix is how the object's id begins.
+	ObjectIDPrefix string
+	Relation       string
 
 	SubjectType string
 	SubjectID   string // WildcardID selects wildcard subjects only
@@ -23,7 +25,9 @@ func (f Filter) Empty() bool { return f == Filter{} }
 
 // MatchesIDs reports whether the object and subject ids of t are selected.
 func (f Filter) MatchesIDs(t Tuple) bool {
+	n := len(f.ObjectIDPrefix)
 	return (f.ObjectID == "" || f.ObjectID == string(t.Object.ID)) &&
+		len(t.Object.ID) >= n && f.ObjectIDPrefix == string(t.Object.ID[:n]) &&
 		(f.SubjectID == "" || f.SubjectID == string(t.Subject.ID))
 }
 
