@@ -20,9 +20,6 @@ func (permissions) WriteRelationships(context.Context, *v1.WriteRelationshipsReq
 func (permissions) DeleteRelationships(context.Context, *v1.DeleteRelationshipsRequest) (*v1.DeleteRelationshipsResponse, error) {
 	return nil, notBuilt("DeleteRelationships")
 }
-func (permissions) CheckBulkPermissions(context.Context, *v1.CheckBulkPermissionsRequest) (*v1.CheckBulkPermissionsResponse, error) {
-	return nil, notBuilt("CheckBulkPermissions")
-}
 func (permissions) ExpandPermissionTree(context.Context, *v1.ExpandPermissionTreeRequest) (*v1.ExpandPermissionTreeResponse, error) {
 	return nil, notBuilt("ExpandPermissionTree")
 }
@@ -64,9 +61,6 @@ func (experimental) BulkImportRelationships(grpc.ClientStreamingServer[v1.BulkIm
 }
 func (experimental) BulkExportRelationships(*v1.BulkExportRelationshipsRequest, grpc.ServerStreamingServer[v1.BulkExportRelationshipsResponse]) error {
 	return notBuilt("BulkExportRelationships")
-}
-func (experimental) BulkCheckPermission(context.Context, *v1.BulkCheckPermissionRequest) (*v1.BulkCheckPermissionResponse, error) {
-	return nil, notBuilt("BulkCheckPermission")
 }
 func (experimental) ExperimentalReflectSchema(context.Context, *v1.ExperimentalReflectSchemaRequest) (*v1.ExperimentalReflectSchemaResponse, error) {
 	return nil, notBuilt("ExperimentalReflectSchema")
