@@ -200,11 +200,12 @@ func (c *checker) declareMember(sc *scope, index int, m Member) {
 		sc.members[name] = m
 		return
 	}
+	twice := About{RepeatedMember, sc.Name, "", name}
 	if i := sc.includedBy(index); i != nil {
-		c.report.name(i.Pos, i.Name, nil, "`%s` has `%s` twice: partial `%s` brings one more", sc.Name, name, i.Name)
+		c.report.meaning(twice, i.Pos, i.Name, nil, "`%s` has `%s` twice: partial `%s` brings one more", sc.Name, name, i.Name)
 		return
 	}
-	c.report.name(m.MemberPos(), name, c.firstAt(first.MemberPos(), m.MemberPos()),
+	c.report.meaning(twice, m.MemberPos(), name, c.firstAt(first.MemberPos(), m.MemberPos()),
 		"`%s` has `%s` twice; relations and permissions share their names", sc.Name, name)
 }
 
@@ -235,13 +236,14 @@ func (c *checker) members(sc *scope) {
 
 func (c *checker) relation(sc *scope, r *Relation) {
 	if len(r.Types) == 0 {
-		c.report.name(r.Pos, r.Name, nil, "relation `%s` has no type restriction", r.Name)
+		c.report.meaning(About{MissingRestriction, sc.Name, "", r.Name}, r.Pos, r.Name, nil, "relation `%s` has no type restriction", r.Name)
 	}
 	seen := make(map[string]bool, len(r.Types))
 	for _, t := range r.Types {
 		restriction := t.String()
 		if seen[restriction] {
-			c.report.name(t.Pos, t.Type, nil, "relation `%s` takes `%s` twice", r.Name, restriction)
+			c.report.meaning(About{RepeatedRestriction, sc.Name, r.Name, restriction}, t.Pos, t.Type, nil,
+				"relation `%s` takes `%s` twice", r.Name, restriction)
 			continue
 		}
 		seen[restriction] = true
@@ -262,7 +264,8 @@ func (c *checker) typeRef(sc *scope, r *Relation, t *TypeRef) {
 		c.report.name(t.Pos, t.Type, nil, "relation `%s`: the wildcard `%s:*` cannot have a relation", r.Name, t.Type)
 	case t.Relation != "" && target.members[t.Relation] == nil:
 		hint := func() string { return didYouMean(t.Relation, target.MemberNames()) }
-		c.report.name(t.RelationPos, t.Relation, hint, "`%s` has no relation or permission `%s`", t.Type, t.Relation)
+		c.report.meaning(About{UnknownMember, t.Type, "", t.Relation}, t.RelationPos, t.Relation, hint,
+			"`%s` has no relation or permission `%s`", t.Type, t.Relation)
 	}
 }
 
@@ -279,7 +282,7 @@ func (c *checker) unknownType(sc *scope, t *TypeRef) {
 		}
 		return didYouMean(t.Type, c.typeNames())
 	}
-	c.report.name(t.Pos, t.Type, hint, "unknown type `%s`", t.Type)
+	c.report.meaning(About{UnknownType, "", "", t.Type}, t.Pos, t.Type, hint, "unknown type `%s`", t.Type)
 }
 
 func (c *checker) typeNames() (names []string) {
@@ -300,7 +303,7 @@ func (c *checker) unknownCaveat(t *TypeRef) {
 		}
 		return didYouMean(t.Caveat, names)
 	}
-	c.report.name(t.CaveatPos, t.Caveat, hint, "unknown caveat `%s`", t.Caveat)
+	c.report.meaning(About{UnknownCaveat, "", "", t.Caveat}, t.CaveatPos, t.Caveat, hint, "unknown caveat `%s`", t.Caveat)
 }
 
 func (c *checker) permission(sc *scope, p *Permission) {
@@ -309,7 +312,7 @@ func (c *checker) permission(sc *scope, p *Permission) {
 		case *Ref:
 			c.ref(sc, e)
 		case *Arrow:
-			c.arrow(sc, e)
+			c.arrow(sc, p, e)
 		case *Itself:
 			c.needs("self", "`self` needs", e.Pos, "self")
 		case nil: // only in a tree that was not parsed
@@ -331,26 +334,28 @@ func (c *checker) ref(sc *scope, e *Ref) {
 		}
 		return didYouMean(e.Name, sc.MemberNames())
 	}
-	c.report.name(e.Pos, e.Name, hint, "`%s` has no relation or permission `%s`", sc.Name, e.Name)
+	c.report.meaning(About{UnknownMember, sc.Name, "", e.Name}, e.Pos, e.Name, hint,
+		"`%s` has no relation or permission `%s`", sc.Name, e.Name)
 }
 
 // arrow checks that the left side is a relation whose subjects have the right side.
-func (c *checker) arrow(sc *scope, e *Arrow) {
+func (c *checker) arrow(sc *scope, p *Permission, e *Arrow) {
 	r, ok := sc.members[e.Relation].(*Relation)
 	if !ok {
-		c.arrowLeft(sc, e)
+		c.arrowLeft(sc, p, e)
 		return
 	}
 	c.arrowTargets += len(r.Types)
 	for _, t := range r.Types {
 		if t.Wildcard {
-			c.report.name(e.Pos, e.Relation, nil, "`->` cannot follow `%s`, which takes the wildcard `%s`", r.Name, t)
+			c.report.meaning(About{ArrowOverWildcard, sc.Name, p.Name, r.Name}, e.Pos, e.Relation, nil,
+				"`->` cannot follow `%s`, which takes the wildcard `%s`", r.Name, t)
 			return
 		}
 	}
 	if !c.targetExists(r, e.Target) {
 		hint := func() string { return didYouMean(e.Target, c.targetNames(r)) }
-		c.report.name(e.TargetPos, e.Target, hint,
+		c.report.meaning(About{ArrowToNothing, sc.Name, p.Name, e.Target}, e.TargetPos, e.Target, hint,
 			"no type that `%s` takes has a relation or permission `%s`", r.Name, e.Target)
 	}
 }
@@ -382,9 +387,10 @@ func (c *checker) targetNames(r *Relation) (names []string) {
 }
 
 // arrowLeft reports an arrow whose left side is no relation.
-func (c *checker) arrowLeft(sc *scope, e *Arrow) {
+func (c *checker) arrowLeft(sc *scope, p *Permission, e *Arrow) {
 	if _, ok := sc.members[e.Relation]; ok {
-		c.report.name(e.Pos, e.Relation, func() string { return "an arrow follows stored tuples" },
+		c.report.meaning(About{ArrowOverPermission, sc.Name, p.Name, e.Relation}, e.Pos, e.Relation,
+			func() string { return "an arrow follows stored tuples" },
 			"the left side of `->` must be a relation; `%s` is a permission", e.Relation)
 		return
 	}
@@ -395,5 +401,6 @@ func (c *checker) arrowLeft(sc *scope, e *Arrow) {
 		}
 		return didYouMean(e.Relation, relations)
 	}
-	c.report.name(e.Pos, e.Relation, hint, "`%s` has no relation `%s`", sc.Name, e.Relation)
+	c.report.meaning(About{UnknownMember, sc.Name, "", e.Relation}, e.Pos, e.Relation, hint,
+		"`%s` has no relation `%s`", sc.Name, e.Relation)
 }

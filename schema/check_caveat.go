@@ -112,7 +112,11 @@ func (t *ParamType) find(name string) *ParamType {
 func (c *checker) caveatProblem(m *Caveat, p caveat.Problem) {
 	for _, param := range m.Params {
 		if param.Name == p.Parameter {
-			c.report.name(param.Pos, param.Name, nil, "caveat `%s`: %s", m.Name, p.Message)
+			about := About{}
+			if p.Unused {
+				about = About{UnusedParameter, m.Name, "", param.Name}
+			}
+			c.report.meaning(about, param.Pos, param.Name, nil, "caveat `%s`: %s", m.Name, p.Message)
 			return
 		}
 	}

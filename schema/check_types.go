@@ -46,7 +46,7 @@ func (c *checker) annotation(a annotated, program *Program) {
 		named[t.Name] = true
 		if c.definitions[t.Name] == nil {
 			hint := func() string { return didYouMean(t.Name, c.typeNames()) }
-			c.report.name(t.Pos, t.Name, hint, "unknown type `%s`", t.Name)
+			c.report.meaning(About{UnknownType, "", "", t.Name}, t.Pos, t.Name, hint, "unknown type `%s`", t.Name)
 		}
 	}
 	typeIndex, _ := program.TypeByName(a.scope.Name)
@@ -59,7 +59,8 @@ func (c *checker) annotation(a annotated, program *Program) {
 	}
 	if len(missing) > 0 {
 		hint := func() string { return fmt.Sprintf("add `| %s`", strings.Join(missing, " | ")) }
-		c.report.name(a.Permission.Pos, a.Permission.Name, hint,
+		about := About{IncompleteAnnotation, a.scope.Name, "", a.Permission.Name}
+		c.report.meaning(about, a.Permission.Pos, a.Permission.Name, hint,
 			"permission `%s` of `%s` can have subjects of types that it does not name", a.Permission.Name, a.scope.Name)
 	}
 }

@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // cycles reports the permissions of a definition that depend on themselves
 // without passing through data: `permission a = b` with `permission b = a`
@@ -62,9 +65,10 @@ func (f *cycleFinder) found(start *Permission, e *Ref) {
 			names = append(names, p.Name)
 		}
 	}
+	about := About{CircularPermission, f.scope.Name, start.Name, strings.Join(slices.Sorted(slices.Values(names)), ",")}
 	names = append(names, start.Name)
 	hint := func() string {
 		return "only through data, such as `parent->" + start.Name + "`, can a permission depend on itself"
 	}
-	f.report.name(e.Pos, e.Name, hint, "permission `%s` depends on itself: %s", start.Name, strings.Join(names, " → "))
+	f.report.meaning(about, e.Pos, e.Name, hint, "permission `%s` depends on itself: %s", start.Name, strings.Join(names, " → "))
 }

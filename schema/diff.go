@@ -166,6 +166,17 @@ func sameCaveat(a, b *Caveat) bool {
 	return first.Fingerprint() == second.Fingerprint()
 }
 
+// CanonicalExpression returns the expression in one way of writing it: two that
+// differ in spaces, comments and needless parentheses only have the same. One that
+// Check refuses is returned as it is.
+func (m *Caveat) CanonicalExpression() string {
+	compiled, err := caveat.Compile(m.resolved(), m.Expression)
+	if err != nil {
+		return m.Expression
+	}
+	return compiled.Expression()
+}
+
 // signature spells a caveat without its name.
 func (m *Caveat) signature() string {
 	text := "("

@@ -28,8 +28,51 @@ type Errors struct {
 	Omitted int
 }
 
+// ProblemKind is a sort of problem, for programs.
+type ProblemKind uint8
+
+// The kinds of problems. All but the first are with what a well-formed text means.
+// Each says here what the names of About are.
+const (
+	// Malformed is a text that is no schema: its grammar is wrong, or its statements
+	// are, each for itself. There are no names.
+	Malformed ProblemKind = iota
+	// UnknownType is a restriction or an annotation with a type, Name, that has no definition.
+	UnknownType
+	// UnknownMember is a Name that is no relation or permission of Definition.
+	UnknownMember
+	// UnknownCaveat is a restriction with a caveat, Name, that there is not.
+	UnknownCaveat
+	// RepeatedMember is a Name that Definition has twice.
+	RepeatedMember
+	// RepeatedRestriction is a restriction, Name, that Definition's relation Member has twice.
+	RepeatedRestriction
+	// MissingRestriction is a relation, Name, of Definition that takes no subject.
+	MissingRestriction
+	// ArrowOverPermission is an arrow, in Definition's permission Member, whose left side, Name, is a permission.
+	ArrowOverPermission
+	// ArrowOverWildcard is an arrow, in Definition's permission Member, over a relation, Name, that takes a wildcard.
+	ArrowOverWildcard
+	// ArrowToNothing is an arrow, in Definition's permission Member, to a Name that no subject of its left side has.
+	ArrowToNothing
+	// CircularPermission is a permission, Member, of Definition that depends on itself;
+	// Name lists the permissions of the circle, in order, with commas between them.
+	CircularPermission
+	// IncompleteAnnotation is a permission, Name, of Definition that does not name all types of its subjects.
+	IncompleteAnnotation
+	// UnusedParameter is a parameter, Name, that the expression of caveat Definition does not use.
+	UnusedParameter
+)
+
+// About says what a problem is and what it is with, for programs.
+type About struct {
+	Kind                     ProblemKind
+	Definition, Member, Name string
+}
+
 // Problem is one thing that is wrong at one place of a schema's text.
 type Problem struct {
+	About
 	// File is the name that Parse was given.
 	File string
 	// Pos is the place; its line is 0 if the schema was built rather than parsed.
@@ -65,6 +108,11 @@ func (r *reporter) at(pos Position, lengthBytes int, message, hint string) {
 // name reports a problem with a name that stands at pos. The hint may be nil.
 func (r *reporter) name(pos Position, name string, hint func() string, format string, args ...any) {
 	r.add(finding{Problem{Pos: pos, LengthBytes: len(name), Message: fmt.Sprintf(format, args...)}, hint})
+}
+
+// meaning is name for a problem with what a well-formed text means.
+func (r *reporter) meaning(a About, pos Position, name string, hint func() string, format string, args ...any) {
+	r.add(finding{Problem{About: a, Pos: pos, LengthBytes: len(name), Message: fmt.Sprintf(format, args...)}, hint})
 }
 
 func (r *reporter) add(f finding) {

@@ -206,7 +206,7 @@ func (c *Caveat) used(problems *problems) {
 	}
 	for _, p := range c.params {
 		if !mentioned[p.Name] {
-			problems.parameter(p.Name, "is not used in the expression")
+			problems.unused(p.Name)
 		}
 	}
 }

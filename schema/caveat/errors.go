@@ -59,6 +59,8 @@ type Error struct {
 type Problem struct {
 	// Parameter names the parameter that is at fault rather than the expression.
 	Parameter string
+	// Unused says that the expression does not mention the parameter.
+	Unused bool
 	// Line and Column are the place in the expression, from 1, in bytes; Offset is
 	// the same as bytes from its beginning. A line of 0 means no place in particular.
 	Line, Column, Offset int

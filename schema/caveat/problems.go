@@ -36,6 +36,12 @@ func (p *problems) parameter(name, message string) {
 	p.list = append(p.list, Problem{Parameter: name, Message: fmt.Sprintf("parameter `%s` %s", shortened(name), message)})
 }
 
+// unused reports a parameter that the expression does not mention.
+func (p *problems) unused(name string) {
+	p.parameter(name, "is not used in the expression")
+	p.list[len(p.list)-1].Unused = true
+}
+
 // at reports a problem at a place of CEL's.
 func (p *problems) at(location common.Location, message string) {
 	problem := place(p.expression, location)
