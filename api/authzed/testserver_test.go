@@ -38,22 +38,30 @@ func newClient(t testing.TB) testClient {
 // newNode starts a whole node in memory, and returns a connection to it.
 func newNode(t testing.TB, o api.Options) *grpc.ClientConn {
 	t.Helper()
-	o.Adapters = []api.Adapter{Register}
-	node, err := replica.Open(t.Context(), replica.Options{Memory: true, API: o})
-	if err != nil {
-		t.Fatal(err)
-	}
 	listener := bufconn.Listen(1 << 20)
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- node.Server().Serve(ctx, memoryListener{listener}) }()
+	serveNode(t, o, memoryListener{listener})
 	conn, err := grpc.NewClient("passthrough:node", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = conn.Close() }) // before the server, which waits for its streams
+	return conn
+}
+
+// serveNode starts a whole node in memory on a listener. It ends with the test, or
+// is told to stop before.
+func serveNode(t testing.TB, o api.Options, listener net.Listener) (stop func()) {
+	t.Helper()
+	o.Adapters = []api.Adapter{Register}
+	node, err := replica.Open(t.Context(), replica.Options{Memory: true, API: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- node.Server().Serve(ctx, listener) }()
 	t.Cleanup(func() {
-		_ = conn.Close() // before the server, which waits for its streams
 		stop()
 		if err := <-served; err != nil {
 			t.Error(err)
@@ -67,7 +75,7 @@ func newNode(t testing.TB, o api.Options) *grpc.ClientConn {
 	if _, err := node.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return conn
+	return stop
 }
 
 // memoryListener is not an address that other machines reach.

@@ -3,6 +3,7 @@ package authzed
 import (
 	"context"
 	"runtime/debug"
+	"strings"
 
 	"github.com/authzed/authzed-go/pkg/requestmeta"
 	"github.com/authzed/authzed-go/pkg/responsemeta"
@@ -10,8 +11,7 @@ import (
 )
 
 // tellVersion answers the question for the server's version that clients such as
-// `zed version` put into the metadata of a call. It is answered with the name
-// first: this is not SpiceDB.
+// `zed version` put into the metadata of a call.
 func tellVersion(ctx context.Context, setHeader func(metadata.MD) error) {
 	if len(metadata.ValueFromIncomingContext(ctx, string(requestmeta.RequestServerVersion))) == 0 {
 		return
@@ -19,10 +19,26 @@ func tellVersion(ctx context.Context, setHeader func(metadata.MD) error) {
 	_ = setHeader(metadata.Pairs(string(responsemeta.ServerVersion), version())) // the call's end tells of a broken connection
 }
 
+// version says that this is Tupelo, and which. Clients take it for a semantic
+// version, and compare those without a build with the releases of SpiceDB: so the
+// name stands where the build does.
 func version() string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok || build.Main.Version == "" {
-		return "tupelo"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return versionOf("")
 	}
-	return "tupelo-" + build.Main.Version
+	return versionOf(info.Main.Version)
+}
+
+func versionOf(build string) string {
+	switch {
+	case build == "":
+		build = "v0.0.0"
+	case !strings.HasPrefix(build, "v"):
+		build = "v0.0.0-" + strings.Trim(build, "()") // (devel)
+	}
+	if strings.Contains(build, "+") {
+		return build + ".tupelo"
+	}
+	return build + "+tupelo"
 }
