@@ -14,9 +14,6 @@ func notBuilt(method string) error { return refuse(unsupported, nil, "%s is not 
 func (permissions) ReadRelationships(*v1.ReadRelationshipsRequest, grpc.ServerStreamingServer[v1.ReadRelationshipsResponse]) error {
 	return notBuilt("ReadRelationships")
 }
-func (permissions) WriteRelationships(context.Context, *v1.WriteRelationshipsRequest) (*v1.WriteRelationshipsResponse, error) {
-	return nil, notBuilt("WriteRelationships")
-}
 func (permissions) DeleteRelationships(context.Context, *v1.DeleteRelationshipsRequest) (*v1.DeleteRelationshipsResponse, error) {
 	return nil, notBuilt("DeleteRelationships")
 }
