@@ -405,8 +405,8 @@ func badDeletes(*testing.T) []badInput {
 	}), []badInput{
 		{"no filter", &tupelov1.DeleteByFilterRequest{}, invalid, "EMPTY_FILTER", "filter", "every tuple"},
 		{"empty filter", &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{}}, invalid, "EMPTY_FILTER", "filter", "every tuple"},
-		{"large limit", &tupelov1.DeleteByFilterRequest{Filter: owners, Limit: 10001}, invalid, "OUT_OF_BOUNDS", "limit", "1 to 10000"},
-		{"negative limit", &tupelov1.DeleteByFilterRequest{Filter: owners, Limit: -1}, invalid, "OUT_OF_BOUNDS", "limit", "1 to 10000"},
+		{"large limit", &tupelov1.DeleteByFilterRequest{Filter: owners, Limit: 1000001}, invalid, "OUT_OF_BOUNDS", "limit", "1 to 1000000"},
+		{"negative limit", &tupelov1.DeleteByFilterRequest{Filter: owners, Limit: -1}, invalid, "OUT_OF_BOUNDS", "limit", "1 to 1000000"},
 		{"unknown field", withUnknownField(&tupelov1.DeleteByFilterRequest{Filter: owners}), invalid, "UNKNOWN_FIELD", "", ""},
 		{"long key", &tupelov1.DeleteByFilterRequest{Filter: owners, IdempotencyKey: longKey}, invalid, "OUT_OF_BOUNDS", "idempotency_key", "128 are allowed"},
 	}...)

@@ -12,9 +12,10 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// maxDeleteBytes bounds the ids and contexts in one DeleteByFilter's command, so
-// that it fits into one entry of the log.
-const maxDeleteBytes = 2 << 20
+// maxDeleteBytes bounds the tuples in one DeleteByFilter's command, so that it
+// fits into one entry of the log beside its preconditions: some 100,000 tuples
+// with ids of a dozen bytes, which take the apply one or two seconds.
+const maxDeleteBytes = 4 << 20
 
 // DeleteByFilter deletes the tuples that a filter selects.
 func (s *Server) DeleteByFilter(ctx context.Context, r *tupelov1.DeleteByFilterRequest) (*tupelov1.DeleteByFilterResponse, error) {
@@ -99,35 +100,44 @@ func (m *model) delete(ctx context.Context, snapshot *store.Snapshot, r *tupelov
 	if command.Preconditions, err = m.preconditions(r.Preconditions); err != nil {
 		return command, err
 	}
-	var next []byte
-	command.Tuples, next, err = snapshot.Read(ctx, command.Filter, nil, limit)
-	if err != nil {
-		return command, err
+	full, err := lookUp(ctx, snapshot, &command)
+	if full && !command.AllowPartial {
+		err = refusal(tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE,
+			"the selected tuples take more than %d bytes, which is what one revision can delete; set allow_partial to delete them in several", maxDeleteBytes)
 	}
-	if command.More = next != nil; command.More && !command.AllowPartial {
+	if command.More && !command.AllowPartial {
 		command.Tuples = nil // the apply will refuse, and need not carry them
 	}
-	return command, fitDelete(&command)
+	return command, err
 }
 
-// fitDelete cuts a command to what one entry of the log holds: fewer tuples if
-// a part will do, else an error. The limit stays as it is asked for: two tries
-// under one key must ask for the same.
-func fitDelete(command *store.DeleteByFilter) error {
+// lookUp adds what a command's filter selects, up to its limit or, if that comes
+// first, until it is full: one entry of the log holds no more. The limit stays as
+// it is asked for: two tries under one key must ask for the same.
+func lookUp(ctx context.Context, snapshot *store.Snapshot, command *store.DeleteByFilter) (full bool, err error) {
 	size := 0
-	for i, t := range command.Tuples {
-		if size += tupleBytes(t); size <= maxDeleteBytes {
-			continue
+	var position []byte
+	for {
+		page, next, err := snapshot.Read(ctx, command.Filter, position, min(deletePage, command.Limit-len(command.Tuples)))
+		if err != nil {
+			return false, err
 		}
-		if !command.AllowPartial {
-			return refusal(tupelov1.ErrorReason_ERROR_REASON_TOO_LARGE,
-				"the selected tuples take more than %d bytes; lower the limit and set allow_partial", maxDeleteBytes)
+		for i, t := range page {
+			if size += tupleBytes(t); size > maxDeleteBytes {
+				command.Tuples, command.More = append(command.Tuples, page[:i]...), true
+				return true, nil
+			}
 		}
-		command.Tuples, command.More = command.Tuples[:i], true
-		break
+		command.Tuples = append(command.Tuples, page...)
+		if command.More = next != nil; !command.More || len(command.Tuples) == command.Limit {
+			return false, nil
+		}
+		position = next
 	}
-	return nil
 }
+
+// deletePage is how many tuples are read between two looks at their size.
+const deletePage = 1000
 
 // tupleBytes is at least what a tuple takes in a command.
 func tupleBytes(t tuple.Tuple) int {

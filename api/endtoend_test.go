@@ -17,7 +17,6 @@ import (
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/store"
-	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 func TestASchemaAndTuplesAreWrittenAndQuestionsAnswered(t *testing.T) {
@@ -242,84 +241,6 @@ func TestDeletionsCanBeRepeatedAfterTheSchemaMovedOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.writeSchema(t, strings.Replace(gitclub, "maintainer: user | team#member", "maintainer: user", 1))
-	}
-}
-
-func TestDeleteByFilterDeletesAndSaysWhetherThatWasAll(t *testing.T) {
-	w := newWorld(t, gitclub)
-	var tuples []string
-	for i := range 10 {
-		tuples = append(tuples, fmt.Sprintf("repository:club#reader@user:u%d", i))
-	}
-	w.touch(t, append(tuples, aliceOwns)...)
-	readers := &tupelov1.Filter{ObjectType: "repository", ObjectId: "club", Relation: "reader"}
-
-	_, err := w.client.DeleteByFilter(w.ctx, &tupelov1.DeleteByFilterRequest{Filter: readers, Limit: 4})
-	if got := seen(t, err); got.code != "FailedPrecondition" || got.reason != "ERROR_REASON_TOO_MANY_TUPLES" || !strings.Contains(got.message, "4 at a time") {
-		t.Errorf("%+v", got)
-	}
-	for _, step := range []struct {
-		limit    int32
-		deleted  uint64
-		complete bool
-	}{{4, 4, false}, {4, 4, false}, {4, 2, true}, {4, 0, true}} {
-		r, err := w.client.DeleteByFilter(w.ctx, &tupelov1.DeleteByFilterRequest{Filter: readers, Limit: step.limit, AllowPartial: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Deleted != step.deleted || r.Complete != step.complete || r.Zookie != here.zookie(w.log.last()) {
-			t.Errorf("%v, want %+v", r, step)
-		}
-	}
-	w.touch(t, tuples...)
-	r, err := w.client.DeleteByFilter(w.ctx, &tupelov1.DeleteByFilterRequest{Filter: readers})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Deleted != 10 || !r.Complete {
-		t.Errorf("%v", r)
-	}
-	if got := w.check(t, nil, alicePushes).Result; got != tupelov1.Result_RESULT_YES {
-		t.Errorf("a tuple that was not selected is gone: %v", got)
-	}
-}
-
-// What is written between the look-up and the apply is deleted too.
-func TestDeleteByFilterMissesNothingWrittenMeanwhile(t *testing.T) {
-	w := newWorld(t, gitclub)
-	w.touch(t, aliceOwns)
-	w.log.before = func() { w.touch(t, "repository:club#owner@user:late") }
-	r, err := w.client.DeleteByFilter(w.ctx, &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{Relation: "owner"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Deleted != 2 || !r.Complete {
-		t.Errorf("%v", r)
-	}
-}
-
-func TestDeleteByFilterFitsIntoTheLog(t *testing.T) {
-	long := func(i int) tuple.Tuple {
-		id := []byte(fmt.Sprintf("%01024d", i))
-		return tuple.Tuple{Object: tuple.Object{Type: 1, ID: id}, Relation: 2, Subject: tuple.Subject{Type: 1, ID: id}}
-	}
-	command := store.DeleteByFilter{Limit: 2000, AllowPartial: true}
-	for i := range 2000 {
-		command.Tuples = append(command.Tuples, long(i))
-	}
-	whole := command
-	whole.AllowPartial = false
-	if err := fitDelete(&whole); seen(t, statusOf(err).Err()).reason != "ERROR_REASON_TOO_LARGE" {
-		t.Errorf("%v", err)
-	}
-	if err := fitDelete(&command); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(command.Tuples); !command.More || command.Limit != 2000 || n < 1000 || n >= 2000 {
-		t.Errorf("%d tuples, limit %d, more %t", n, command.Limit, command.More)
-	}
-	if size := len(store.Encode(command)); size > 2*maxDeleteBytes {
-		t.Errorf("the command has %d bytes", size)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store"
+	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 // gitclub is the schema of most tests here.
@@ -306,6 +307,17 @@ func newWorld(t testing.TB, text string) *world {
 		w.writeSchema(t, text)
 	}
 	return w
+}
+
+// names are those of the newest schema.
+func (w *world) names(t testing.TB) *tuple.Names {
+	t.Helper()
+	snapshot, err := w.log.follower.Snapshot(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snapshot.Close()
+	return snapshot.Names()
 }
 
 func (w *world) writeSchema(t testing.TB, text string) string {

@@ -18,7 +18,7 @@ const (
 	maxBatchItems    = 1000
 	maxReadLimit     = 1000
 	defaultReadLimit = 100
-	maxDeleteLimit   = 10000
+	maxDeleteLimit   = 1000000
 )
 
 // maxNameBytes bounds the names of types and relations; which names exist is

@@ -2644,10 +2644,12 @@ type DeleteByFilterRequest struct {
 	// the search may pass by some 50,000 tuples that the rest of the filter does not
 	// select, those of all the request's filters together.
 	Preconditions []*Precondition `protobuf:"bytes,2,rep,name=preconditions,proto3" json:"preconditions,omitempty"`
-	// The most tuples to delete: 1 to 10,000, or 0 for 10,000.
+	// The most tuples to delete: 1 to 1,000,000, or 0 for as many as one revision
+	// can. That is some 4 MB of tuples: 100,000 with ids of a dozen bytes.
 	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
-	// What happens if more are selected than the limit: true deletes that many
-	// and says so with complete, false deletes none and fails with FAILED_PRECONDITION.
+	// What happens if more are selected than the limit, or than one revision can
+	// delete: true deletes that many and says so with complete, false deletes none
+	// and fails with FAILED_PRECONDITION or RESOURCE_EXHAUSTED.
 	AllowPartial bool `protobuf:"varint,4,opt,name=allow_partial,json=allowPartial,proto3" json:"allow_partial,omitempty"`
 	// What the writer says of the change, such as who asked for it and why. It is
 	// kept with the revision, as long as the history is, and given by Watch. Up
