@@ -66,7 +66,7 @@ var (
 	recreated            = verdict{codes.AlreadyExists, v1.ErrorReason_ERROR_REASON_ATTEMPT_TO_RECREATE_RELATIONSHIP}
 	tooManyDeletions     = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_TOO_MANY_RELATIONSHIPS_FOR_TRANSACTIONAL_DELETE}
 	badFilter            = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_INVALID_FILTER}
-	badCursor            = verdict{codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_INVALID_CURSOR}
+	badCursor            = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_INVALID_CURSOR}
 	aboveLimit           = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT}
 	tooManyChecks        = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_UNSPECIFIED}
 	tooDeep              = verdict{codes.ResourceExhausted, v1.ErrorReason_ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED}
@@ -74,6 +74,7 @@ var (
 	failedCondition      = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_CAVEAT_EVALUATION_ERROR}
 	counterThere         = verdict{codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_COUNTER_ALREADY_REGISTERED}
 	counterAbsent        = verdict{codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_COUNTER_NOT_REGISTERED}
+	tooLarge             = verdict{codes.ResourceExhausted, v1.ErrorReason_ERROR_REASON_UNSPECIFIED}
 	conflict             = verdict{codes.Aborted, v1.ErrorReason_ERROR_REASON_SERIALIZATION_FAILURE}
 )
 

@@ -20,12 +20,6 @@ func (permissions) DeleteRelationships(context.Context, *v1.DeleteRelationshipsR
 func (permissions) ExpandPermissionTree(context.Context, *v1.ExpandPermissionTreeRequest) (*v1.ExpandPermissionTreeResponse, error) {
 	return nil, notBuilt("ExpandPermissionTree")
 }
-func (permissions) LookupResources(*v1.LookupResourcesRequest, grpc.ServerStreamingServer[v1.LookupResourcesResponse]) error {
-	return notBuilt("LookupResources")
-}
-func (permissions) LookupSubjects(*v1.LookupSubjectsRequest, grpc.ServerStreamingServer[v1.LookupSubjectsResponse]) error {
-	return notBuilt("LookupSubjects")
-}
 func (permissions) ImportBulkRelationships(grpc.ClientStreamingServer[v1.ImportBulkRelationshipsRequest, v1.ImportBulkRelationshipsResponse]) error {
 	return notBuilt("ImportBulkRelationships")
 }
