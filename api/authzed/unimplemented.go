@@ -44,9 +44,6 @@ func (schemas) DependentRelations(context.Context, *v1.DependentRelationsRequest
 func (schemas) DiffSchema(context.Context, *v1.DiffSchemaRequest) (*v1.DiffSchemaResponse, error) {
 	return nil, notBuilt("DiffSchema")
 }
-func (watches) Watch(*v1.WatchRequest, grpc.ServerStreamingServer[v1.WatchResponse]) error {
-	return notBuilt("Watch")
-}
 func (experimental) BulkImportRelationships(grpc.ClientStreamingServer[v1.BulkImportRelationshipsRequest, v1.BulkImportRelationshipsResponse]) error {
 	return notBuilt("BulkImportRelationships")
 }
