@@ -37,10 +37,18 @@ func spans(f tuple.Filter, names *tuple.Names, shapes []tuple.Shape) []span {
 		return objectSpans(f, selected)
 	case f.SubjectID != "":
 		return subjectSpans(f, selected)
-	case f.ObjectType == "" && f.ObjectIDPrefix == "" && f.SubjectType != "":
+	case reversed(f):
 		return typeSpans(tagReverse, "", selected, func(s tuple.Shape) tuple.TypeID { return s.Subject.Type })
 	}
 	return typeSpans(tagForward, f.ObjectIDPrefix, selected, func(s tuple.Shape) tuple.TypeID { return s.Type })
+}
+
+// reversed reports whether what a filter selects is read by its subjects.
+func reversed(f tuple.Filter) bool {
+	if f.ObjectID != "" {
+		return false
+	}
+	return f.SubjectID != "" || f.ObjectType == "" && f.ObjectIDPrefix == "" && f.SubjectType != ""
 }
 
 func objectSpans(f tuple.Filter, selected []tuple.Shape) []span {
@@ -156,12 +164,27 @@ func (n *Snapshot) Read(ctx context.Context, f tuple.Filter, cursor []byte, limi
 		}
 		tuples = append(tuples, t.Clone())
 		if len(tuples) == limit {
-			// The cursor is the smallest key past the last tuple.
-			last = append(bytes.Clone(key[:len(key)-revisionBytes-1]), pastNUL)
+			last = pastKey(bytes.Clone(key[:len(key)-revisionBytes]))
 		}
 		return true
 	})
 	return tuples, next, err
+}
+
+// CursorBehind returns the cursor with which a Read of what a filter selects goes on
+// behind a tuple that it has selected.
+func CursorBehind(f tuple.Filter, t tuple.Tuple) []byte {
+	if reversed(f) {
+		return pastKey(appendReverse(nil, t))
+	}
+	return pastKey(appendForward(nil, t))
+}
+
+// pastKey turns a tuple's key without its revision into the smallest key past all
+// revisions of the tuple.
+func pastKey(key []byte) []byte {
+	key[len(key)-1] = pastNUL
+	return key
 }
 
 // within reports whether a cursor lies in or between the spans.

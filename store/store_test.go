@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,6 +127,9 @@ func (h *history) read(revision uint64, f tuple.Filter, limit int) []string {
 		}
 		if next == nil {
 			return texts
+		}
+		if behind := CursorBehind(f, page[len(page)-1]); !bytes.Equal(behind, next) {
+			h.t.Errorf("%+v: the cursor behind the page's last tuple is %x, the page's own %x", f, behind, next)
 		}
 		cursor = next
 	}
