@@ -78,6 +78,9 @@ func TestContextDecidesConditionsAndWhatLacksIsNamed(t *testing.T) {
 			if got.code != "FailedPrecondition" || got.reason != "ERROR_REASON_"+q.want || !strings.Contains(got.message, "`ip`") {
 				t.Errorf("%s with %v: %+v", q.user, q.context, got)
 			}
+			if about := Described(err).Metadata; about["caveat"] == "" || about["parameter"] != "ip" {
+				t.Errorf("%s with %v: programs are told of %v", q.user, q.context, about)
+			}
 			continue
 		}
 		if got := answerText(answer.Result, answer.MissingContext); got != q.want {

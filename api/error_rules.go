@@ -21,6 +21,8 @@ type errorRule struct {
 	// says is what clients are told instead of what the error says, which may tell
 	// of paths and tuples; empty: what it says.
 	says string
+	// about tells programs what the error is about; nil: of nothing.
+	about func(error) map[string]string
 }
 
 // errorRules are tried in order. Handlers that know more of a request turn some
@@ -61,7 +63,8 @@ var errorRules = []errorRule{
 	// The evaluator's limits, and conditions that it cannot decide.
 	is("rewrite.ErrDepthExceeded", rewrite.ErrDepthExceeded, tupelov1.ErrorReason_ERROR_REASON_DEPTH_EXCEEDED, "rewrite.DepthError"),
 	is("rewrite.ErrTooManySubProblems", rewrite.ErrTooManySubProblems, tupelov1.ErrorReason_ERROR_REASON_TOO_MUCH_WORK, "rewrite.WorkError"),
-	is("rewrite.ErrCondition", rewrite.ErrCondition, tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED, "rewrite.CaveatError"),
+	about(aboutCaveat, as[*rewrite.CaveatError]("rewrite.CaveatError", tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED)),
+	is("rewrite.ErrCondition", rewrite.ErrCondition, tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED),
 	is("rewrite.ErrWildcardSubject", rewrite.ErrWildcardSubject, tupelov1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED),
 
 	// This package's own, where no handler has named the field.
@@ -117,6 +120,26 @@ func as[T error](name string, reason tupelov1.ErrorReason) errorRule {
 func hushed(r errorRule, says string) errorRule {
 	r.says = says
 	return r
+}
+
+// about has a rule tell programs what the error is about.
+func about(tell func(error) map[string]string, r errorRule) errorRule {
+	r.about = tell
+	return r
+}
+
+// aboutCaveat names the caveat that failed, and the parameter if a value of another
+// type was given for one.
+func aboutCaveat(err error) map[string]string {
+	var failed *rewrite.CaveatError
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	told := map[string]string{"caveat": failed.Caveat}
+	if parameter := failed.Parameter(); parameter != "" {
+		told["parameter"] = parameter
+	}
+	return told
 }
 
 // kind makes the rule of one kind of the log's errors.

@@ -183,7 +183,11 @@ func describe(err error) *Error {
 		if r.reason == tupelov1.ErrorReason_ERROR_REASON_INTERNAL {
 			break
 		}
-		return &Error{Reason: r.reason, Message: cmp.Or(r.says, err.Error()), RetryAfter: retryAfter[r.reason], cause: err}
+		e = &Error{Reason: r.reason, Message: cmp.Or(r.says, err.Error()), RetryAfter: retryAfter[r.reason], cause: err}
+		if r.about != nil {
+			e.Metadata = r.about(err)
+		}
+		return e
 	}
 	return &Error{
 		Reason:  tupelov1.ErrorReason_ERROR_REASON_INTERNAL,

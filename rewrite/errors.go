@@ -3,6 +3,8 @@ package rewrite
 import (
 	"errors"
 	"fmt"
+
+	"github.com/tupelodb/tupelo/schema/caveat"
 )
 
 // Errors of this package. Those of one question are typed where there is more
@@ -65,6 +67,15 @@ type CaveatError struct {
 // Error says the caveat and why it failed.
 func (e *CaveatError) Error() string {
 	return fmt.Sprintf("%v: caveat %s: %v", ErrCondition, e.Caveat, e.Err)
+}
+
+// Parameter names the parameter that the context has a value of another type for,
+// or is empty where that is not why the caveat failed.
+func (e *CaveatError) Parameter() string {
+	if misfit := (*caveat.ContextError)(nil); errors.As(e.Err, &misfit) {
+		return misfit.Parameter
+	}
+	return ""
 }
 
 // Unwrap returns ErrCondition and the cause.

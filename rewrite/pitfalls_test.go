@@ -152,7 +152,7 @@ func TestAWrongTypeInTheContextIsAnErrorThatNamesTheParameter(t *testing.T) {
 	_, err := engine.Check(context.Background(), w.Tuples, q)
 	var failed *rewrite.CaveatError
 	var wrong *caveat.ContextError
-	if !errors.As(err, &failed) || failed.Caveat != "limit" || !errors.As(err, &wrong) || !strings.Contains(err.Error(), "amount") {
+	if !errors.As(err, &failed) || failed.Caveat != "limit" || failed.Parameter() != "amount" || !errors.As(err, &wrong) || !strings.Contains(err.Error(), "amount") {
 		t.Errorf("got %v; want an error about amount of limit", err)
 	}
 	wantAnswers(t, w, given, "yes account:b#pay@user:ann") // which does not depend on it

@@ -106,7 +106,7 @@ var tellings = map[tupelov1.ErrorReason]telling{
 	tupelov1.ErrorReason_ERROR_REASON_DEPTH_EXCEEDED:       {tooDeep, nil},
 	tupelov1.ErrorReason_ERROR_REASON_UNKNOWN_CAVEAT:       {unknownCaveat, map[string]string{"caveat": "caveat_name"}},
 	tupelov1.ErrorReason_ERROR_REASON_INVALID_CONTEXT:      {mistypedContext, nil},
-	tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:     {failedCondition, nil},
+	tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:     {failedCondition, map[string]string{"caveat": "caveat_name", "parameter": "parameter_name"}},
 	tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:         {recreated, nil},
 	tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED:       {conflict, nil},
 }
@@ -139,6 +139,9 @@ func translated(request any, err error) error {
 	}
 	e := api.Described(err)
 	t, known := tellings[e.Reason]
+	if t.verdict == failedCondition && e.Metadata["parameter"] != "" {
+		t.verdict = mistypedContext // one reason here, two in this protocol
+	}
 	switch {
 	case e.Reason == tupelov1.ErrorReason_ERROR_REASON_UNSPECIFIED:
 		return err // a status that is nobody's, such as Unimplemented

@@ -186,3 +186,37 @@ func TestALookupOfResourcesIsRefusedAsSpiceDBDoes(t *testing.T) {
 		})
 	}
 }
+
+// SpiceDB has two reasons for what Tupelo has one for.
+func TestACaveatThatFailsEndsALookupAndIsNamed(t *testing.T) {
+	c := newClient(t)
+	text := "caveat shared(count int) { 12 / count > 2 }\n" + "definition user {}\n" + "definition site {\n relation reader: user with shared\n}"
+	if _, err := c.native.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: text}); err != nil {
+		t.Fatal(err)
+	}
+	shared := rel("site", "a", "reader", "user", "ana", "")
+	shared.OptionalCaveat = &v1.ContextualizedCaveat{CaveatName: "shared"}
+	write := &tupelov1.WriteRequest{Updates: []*tupelov1.Update{{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: tuple(shared)}}}
+	if _, err := c.native.Write(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[*structpb.Value]v1.ErrorReason{
+		structpb.NewStringValue("two"): v1.ErrorReason_ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR,
+		structpb.NewNumberValue(0):     v1.ErrorReason_ERROR_REASON_CAVEAT_EVALUATION_ERROR,
+	} {
+		context := &structpb.Struct{Fields: map[string]*structpb.Value{"count": value}}
+		_, ofResources := c.resources(t.Context(), &v1.LookupResourcesRequest{
+			ResourceObjectType: "site", Permission: "reader", Subject: shared.Subject, Context: context,
+		})
+		_, ofSubjects := c.subjects(t.Context(), &v1.LookupSubjectsRequest{
+			Resource: shared.Resource, Permission: "reader", SubjectObjectType: "user", Context: context,
+		})
+		for _, err := range []error{ofResources, ofSubjects} {
+			about := wantRefusal(t, err, codes.InvalidArgument, want)
+			misfit := want == v1.ErrorReason_ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR
+			if about["caveat_name"] != "shared" || misfit != (about["parameter_name"] == "count") {
+				t.Errorf("metadata %v", about)
+			}
+		}
+	}
+}
