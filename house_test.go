@@ -83,6 +83,7 @@ var imports = map[string][]edge{
 	"api/authzed": {
 		{"api", "what the other protocol asks for is what the handlers do"},
 		{"api/tupelov1", "the handlers' messages"},
+		{"schema", "the names and caveats that traces speak of"},
 	},
 	"validate": {
 		{"rewrite", "it asks assertions, expands lists, and explains what does not hold"},

@@ -44,16 +44,58 @@ func (p permissions) CheckBulkPermissions(ctx context.Context, r *v1.CheckBulkPe
 			return nil, err
 		}
 	}
+	if r.WithTracing {
+		return b.response, p.traceBulk(ctx, b)
+	}
 	return b.response, nil
+}
+
+// traceBulk answers the items that have an answer once more, with the reasons.
+func (p permissions) traceBulk(ctx context.Context, b *bulkAnswers) error {
+	var t *tracing
+	zookie := b.response.CheckedAt.Token
+	for i, item := range b.request.Items {
+		a := &b.answers[i]
+		if a.pair.GetError() != nil {
+			continue
+		}
+		answer, err := p.native.Check(ctx, &tupelov1.CheckRequest{
+			Consistency: exactly(zookie), Object: object(item.Resource), Relation: item.Permission,
+			Subject: subject(item.Subject), Context: item.Context, WithExplanation: true,
+		})
+		if err == nil && t == nil {
+			t, err = p.newTracing(ctx, zookie)
+		}
+		switch {
+		case err == nil:
+			a.body.Permissionship = permissionship(answer.Result)
+			a.body.PartialCaveatInfo = partialCaveatInfo(answer.MissingContext)
+			a.body.DebugTrace = t.of(answer.Explanation, item.Subject, item.Context)
+		case ofOneItem(err): // there is more work in an explanation than in an answer
+			a.pair.Response = itemError(err)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// ofOneItem reports whether an error is about one check and says nothing of others.
+func ofOneItem(err error) bool {
+	switch reasonOf(err) {
+	case tupelov1.ErrorReason_ERROR_REASON_DEPTH_EXCEEDED, tupelov1.ErrorReason_ERROR_REASON_TOO_MUCH_WORK,
+		tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:
+		return true
+	}
+	return false
 }
 
 // questions turns items into native ones, which share one allocation. There is one
 // at least, which asks nothing: no items are answered too, at a revision.
 func questions(items []*v1.CheckBulkPermissionsRequestItem) []*tupelov1.BatchCheckItem {
 	type question struct {
-		item    tupelov1.BatchCheckItem
-		object  tupelov1.Object
-		subject tupelov1.Subject
+		item tupelov1.BatchCheckItem
+		terms
 	}
 	n := max(len(items), 1)
 	messages, pointers := make([]question, n), make([]*tupelov1.BatchCheckItem, n)
@@ -63,14 +105,7 @@ func questions(items []*v1.CheckBulkPermissionsRequestItem) []*tupelov1.BatchChe
 	for i, item := range items {
 		q := &messages[i]
 		q.item.Relation, q.item.Context = item.Permission, item.Context
-		if o := item.Resource; o != nil {
-			q.object.Type, q.object.Id = o.ObjectType, o.ObjectId
-			q.item.Object = &q.object
-		}
-		if s := item.Subject; s.GetObject() != nil {
-			q.subject.Type, q.subject.Id, q.subject.Relation = s.Object.ObjectType, s.Object.ObjectId, s.OptionalRelation
-			q.item.Subject = &q.subject
-		}
+		q.item.Object, q.item.Subject = q.of(item.Resource, item.Subject)
 	}
 	return pointers
 }
@@ -123,8 +158,13 @@ func (b *bulkAnswers) fail(a *bulkAnswer, cause error) error {
 	if wrong := a.pair.Request.Validate(); wrong != nil {
 		return refuse(invalid, nil, "%s", b.request.Validate())
 	}
-	a.pair.Response = &v1.CheckBulkPermissionsPair_Error{Error: status.Convert(translated(nil, cause)).Proto()}
+	a.pair.Response = itemError(cause)
 	return nil
+}
+
+// itemError puts the native error of an item into the words of this protocol.
+func itemError(cause error) *v1.CheckBulkPermissionsPair_Error {
+	return &v1.CheckBulkPermissionsPair_Error{Error: status.Convert(translated(nil, cause)).Proto()}
 }
 
 // BulkCheckPermission is CheckBulkPermissions under the name that it had before.
