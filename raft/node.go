@@ -33,6 +33,7 @@ type Node struct {
 	contact      *contact
 	progress     *progress
 	rounds       batch         // of proofs of leadership
+	accompanied  atomic.Bool   // the last proof had other voters
 	answered     answered      // those that were asked for them
 	asks         batch         // of read indexes of another node
 	changing     chan struct{} // has room while no change of the membership or transfer is under way

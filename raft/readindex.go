@@ -16,7 +16,8 @@ import (
 // must be that of the member asked, not of another node that has taken over its
 // address, and must be made after the question has arrived.
 type Peers interface {
-	// Term asks a member for its [Node.Term].
+	// Term asks a member for its [Node.Term]. Every fully consistent read waits
+	// for such a question, so it should cost little.
 	Term(ctx context.Context, member Member) (uint64, error)
 	// ReadIndex asks a member that is taken for the leader for its
 	// [Node.LeaderReadIndex].
@@ -106,7 +107,7 @@ func (n *Node) LeaderReadIndex(ctx context.Context) (uint64, error) {
 			}
 			continue
 		}
-		if n.alone() {
+		if !n.accompanied.Load() && n.alone() {
 			if index := n.raft.CommitIndex(); n.leads(role.ready) {
 				return index, nil
 			}
@@ -191,6 +192,8 @@ func (n *Node) askVoters(term uint64) error {
 		case <-slow.C:
 			for p.askNext() {
 			}
+		case <-ctx.Done():
+			return errors.Join(append(p.failures, ctx.Err())...)
 		}
 	}
 	return nil
@@ -235,6 +238,7 @@ func (n *Node) newPoll(ctx context.Context, term uint64) *poll {
 		voters++
 	}
 	p.majority = voters/2 + 1
+	n.accompanied.Store(len(p.others) > 0)
 	p.answers = make(chan voterAnswer, len(p.others))
 	n.answered.sort(p.others)
 	return p
@@ -296,111 +300,4 @@ func (p *poll) take(a voterAnswer) error {
 		p.failures = append(p.failures, fmt.Errorf("voter %s is in term %d still, not in %d", a.member.ID, a.term, p.term))
 	}
 	return nil
-}
-
-// batch lets callers who come while one run is under way share the next. A run
-// serves only who was there before it began.
-type batch struct {
-	mu      sync.Mutex
-	next    *run // will begin when current is done
-	current *run // has begun, and perhaps ended; nil before the first
-}
-
-type run struct {
-	callers int // who share it; complete once it has begun
-	took    time.Duration
-	done    chan struct{}
-	index   uint64
-	err     error
-}
-
-const (
-	// manyCallers share a run when so many calls are under way that the messages
-	// weigh more than a moment's wait.
-	manyCallers = 8
-	// longestBreath bounds that wait.
-	longestBreath = 5 * time.Millisecond
-)
-
-// breath is how long the next run waits after this one, for more to share it: not
-// at all if few shared this one, or else as long as it took, which grows with how
-// busy the nodes are.
-func (r *run) breath() time.Duration {
-	if r.callers < manyCallers {
-		return 0
-	}
-	return min(r.took, longestBreath)
-}
-
-func (r *run) ended() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// share waits, within ctx, for a run of f that begins after the call. If several
-// share one, the f of the first of them is run.
-func (b *batch) share(ctx context.Context, n *Node, f func() (uint64, error)) (uint64, error) {
-	r := b.enter(n, f)
-	if r == nil {
-		return 0, n.reason.Load()
-	}
-	select {
-	case <-r.done:
-		return r.index, r.err
-	case <-n.stopped:
-		return 0, n.reason.Load()
-	case <-ctx.Done():
-		return 0, ErrNoLeader.because(ctx.Err(), "read index")
-	}
-}
-
-// enter returns the run that is yet to begin; nil if the node has stopped.
-func (b *batch) enter(n *Node, f func() (uint64, error)) *run {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n.options.faults.shareLateRounds && b.current != nil && !b.current.ended() {
-		return b.current
-	}
-	if b.next == nil {
-		r, previous := &run{done: make(chan struct{})}, b.current
-		if !n.spawn(func() { b.run(n, previous, r, f) }) {
-			return nil
-		}
-		b.next = r
-	}
-	b.next.callers++
-	return b.next
-}
-
-// run waits for the run before, and a moment more if many shared it, closes this
-// one to newcomers, and does it.
-func (b *batch) run(n *Node, previous, r *run, f func() (uint64, error)) {
-	if previous != nil {
-		<-previous.done
-		n.rest(previous.breath())
-	}
-	b.mu.Lock()
-	b.next, b.current = nil, r
-	b.mu.Unlock()
-	begun := time.Now()
-	r.index, r.err = f()
-	r.took = time.Since(begun)
-	close(r.done)
-}
-
-// rest waits for a time, or until the node stops.
-func (n *Node) rest(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-n.stopped:
-	}
 }

@@ -239,25 +239,6 @@ func TestAProofAsksNoMoreVotersThanItNeeds(t *testing.T) {
 	})
 }
 
-// Many reads at a time have the next proof wait for more of them; few do not.
-func TestAProofThatManyShareIsFollowedByABreath(t *testing.T) {
-	for _, test := range []struct {
-		callers int
-		took    time.Duration
-		want    time.Duration
-	}{
-		{1, time.Millisecond, 0},
-		{manyCallers - 1, time.Millisecond, 0},
-		{manyCallers, time.Millisecond, time.Millisecond},
-		{100, time.Second, longestBreath},
-	} {
-		r := &run{callers: test.callers, took: test.took}
-		if got := r.breath(); got != test.want {
-			t.Errorf("after a run of %v for %d: %v, want %v", test.took, test.callers, got, test.want)
-		}
-	}
-}
-
 func TestAReadOnAFollowerWaitsForTheNextLeader(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t, 3)
