@@ -33,13 +33,24 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if err := v.model.filter(r.Filter); err != nil {
 		return nil, within("filter", err)
 	}
-	messages, next, err := v.page(ctx, filterOf(r.Filter), position, limit)
+	filter := filterOf(r.Filter)
+	mostBytes := maxReadBytes
+	if r.WithTupleCursors {
+		mostBytes /= 2 // a cursor has the ids of its tuple, in base64
+	}
+	p, err := v.page(ctx, filter, position, limit, mostBytes)
 	if err != nil {
 		return nil, readFault(s.expired(f, err))
 	}
-	response := &tupelov1.ReadResponse{Tuples: messages, Zookie: v.zookie}
-	if next != nil {
-		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), request, next})
+	response := &tupelov1.ReadResponse{Tuples: p.messages, Zookie: v.zookie}
+	if p.next != nil {
+		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), request, p.next})
+	}
+	if r.WithTupleCursors {
+		response.TupleCursors = make([]string, len(p.tuples))
+		for i, t := range p.tuples {
+			response.TupleCursors[i] = f.cursor(cursor{v.snapshot.Revision(), request, store.CursorBehind(filter, t)})
+		}
 	}
 	return response, nil
 }
@@ -74,31 +85,38 @@ func (s *Server) openPage(ctx context.Context, f fingerprint, consistency *tupel
 // take it. Without contexts no page comes near.
 const maxReadBytes = 3 << 20
 
-// page reads some tuples, at most limit, and where the next page begins.
-func (v *view) page(ctx context.Context, filter tuple.Filter, position []byte, limit int) ([]*tupelov1.Tuple, []byte, error) {
+// page is some tuples, spelled too, and where the next page begins, if there is one.
+type page struct {
+	tuples   []tuple.Tuple
+	messages []*tupelov1.Tuple
+	next     []byte
+}
+
+// page reads some tuples, at most limit, that take no more than mostBytes, or one.
+func (v *view) page(ctx context.Context, filter tuple.Filter, position []byte, limit, mostBytes int) (page, error) {
 	for {
 		tuples, next, err := v.snapshot.Read(ctx, filter, position, limit)
 		if err != nil {
-			return nil, nil, err
+			return page{}, err
 		}
 		messages, err := tupleMessages(v.snapshot.Names(), tuples)
 		if err != nil {
-			return nil, nil, err
+			return page{}, err
 		}
-		fit := fitting(messages)
+		fit := fitting(messages, mostBytes)
 		if fit == len(messages) {
-			return messages, next, nil
+			return page{tuples, messages, next}, nil
 		}
 		limit = fit // read once more, for the place where that ends
 	}
 }
 
 // fitting returns how many tuples, at least one, fit into a page.
-func fitting(messages []*tupelov1.Tuple) int {
+func fitting(messages []*tupelov1.Tuple, mostBytes int) int {
 	const tagAndLength = 5
 	size := 0
 	for i, m := range messages {
-		if size += proto.Size(m) + tagAndLength; size > maxReadBytes && i > 0 {
+		if size += proto.Size(m) + tagAndLength; size > mostBytes && i > 0 {
 			return i
 		}
 	}

@@ -2269,9 +2269,11 @@ type ReadRequest struct {
 	// next_cursor of the page before; empty for the first page. Consistency and
 	// filter must be those of the first page; the limit may change. OUT_OF_RANGE
 	// if the first page's revision is older than the history that is kept.
-	Cursor        string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Cursor string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Whether each tuple is to come with a cursor of its own.
+	WithTupleCursors bool `protobuf:"varint,5,opt,name=with_tuple_cursors,json=withTupleCursors,proto3" json:"with_tuple_cursors,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ReadRequest) Reset() {
@@ -2332,6 +2334,13 @@ func (x *ReadRequest) GetCursor() string {
 	return ""
 }
 
+func (x *ReadRequest) GetWithTupleCursors() bool {
+	if x != nil {
+		return x.WithTupleCursors
+	}
+	return false
+}
+
 // ReadResponse is a page of tuples.
 type ReadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2340,7 +2349,10 @@ type ReadResponse struct {
 	// Where the next page begins; empty if there is none.
 	NextCursor string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
 	// The revision that the page was read at.
-	Zookie        string `protobuf:"bytes,3,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	Zookie string `protobuf:"bytes,3,opt,name=zookie,proto3" json:"zookie,omitempty"`
+	// For each tuple, if they were asked for, the cursor to go on behind it: as
+	// next_cursor, of a page that ended there.
+	TupleCursors  []string `protobuf:"bytes,4,rep,name=tuple_cursors,json=tupleCursors,proto3" json:"tuple_cursors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2394,6 +2406,13 @@ func (x *ReadResponse) GetZookie() string {
 		return x.Zookie
 	}
 	return ""
+}
+
+func (x *ReadResponse) GetTupleCursors() []string {
+	if x != nil {
+		return x.TupleCursors
+	}
+	return nil
 }
 
 // Update is one change of one tuple.
@@ -5395,17 +5414,19 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tCondition\x12)\n" +
 	"\x06caveat\x18\x01 \x01(\v2\x11.tupelo.v1.CaveatR\x06caveat\x129\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xa0\x01\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xce\x01\n" +
 	"\vReadRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x04 \x01(\tR\x06cursor\"q\n" +
+	"\x06cursor\x18\x04 \x01(\tR\x06cursor\x12,\n" +
+	"\x12with_tuple_cursors\x18\x05 \x01(\bR\x10withTupleCursors\"\x96\x01\n" +
 	"\fReadResponse\x12(\n" +
 	"\x06tuples\x18\x01 \x03(\v2\x10.tupelo.v1.TupleR\x06tuples\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
 	"nextCursor\x12\x16\n" +
-	"\x06zookie\x18\x03 \x01(\tR\x06zookie\"\xd4\x01\n" +
+	"\x06zookie\x18\x03 \x01(\tR\x06zookie\x12#\n" +
+	"\rtuple_cursors\x18\x04 \x03(\tR\ftupleCursors\"\xd4\x01\n" +
 	"\x06Update\x129\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x1b.tupelo.v1.Update.OperationR\toperation\x12&\n" +
 	"\x05tuple\x18\x02 \x01(\v2\x10.tupelo.v1.TupleR\x05tuple\"g\n" +
