@@ -2,6 +2,7 @@ package authzed
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,18 +109,21 @@ func tracedWorld(t testing.TB) testClient {
 	)
 }
 
+// withWorld returns a client of a node that has a schema and relationships.
 func withWorld(t testing.TB, schemaText string, relationships ...*v1.Relationship) testClient {
 	t.Helper()
 	c := newClient(t)
 	if _, err := c.native.WriteSchema(t.Context(), &tupelov1.WriteSchemaRequest{Text: schemaText}); err != nil {
 		t.Fatal(err)
 	}
-	write := &tupelov1.WriteRequest{}
-	for _, r := range relationships {
-		write.Updates = append(write.Updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: tuple(r)})
-	}
-	if _, err := c.native.Write(t.Context(), write); err != nil {
-		t.Fatal(err)
+	for part := range slices.Chunk(relationships, 1000) {
+		write := &tupelov1.WriteRequest{}
+		for _, r := range part {
+			write.Updates = append(write.Updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: tuple(r)})
+		}
+		if _, err := c.native.Write(t.Context(), write); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }

@@ -17,9 +17,6 @@ func (permissions) ReadRelationships(*v1.ReadRelationshipsRequest, grpc.ServerSt
 func (permissions) DeleteRelationships(context.Context, *v1.DeleteRelationshipsRequest) (*v1.DeleteRelationshipsResponse, error) {
 	return nil, notBuilt("DeleteRelationships")
 }
-func (permissions) ExpandPermissionTree(context.Context, *v1.ExpandPermissionTreeRequest) (*v1.ExpandPermissionTreeResponse, error) {
-	return nil, notBuilt("ExpandPermissionTree")
-}
 func (permissions) ImportBulkRelationships(grpc.ClientStreamingServer[v1.ImportBulkRelationshipsRequest, v1.ImportBulkRelationshipsResponse]) error {
 	return notBuilt("ImportBulkRelationships")
 }
