@@ -42,6 +42,9 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if err != nil {
 		return nil, readFault(s.expired(f, err))
 	}
+	if r.WithoutExpired {
+		p.dropExpired(s.now().UnixNano())
+	}
 	response := &tupelov1.ReadResponse{Tuples: p.messages, Zookie: v.zookie}
 	if p.next != nil {
 		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), request, p.next})
@@ -109,6 +112,19 @@ func (v *view) page(ctx context.Context, filter tuple.Filter, position []byte, l
 		}
 		limit = fit // read once more, for the place where that ends
 	}
+}
+
+// dropExpired leaves the tuples that count at an instant.
+func (p *page) dropExpired(nowNanos int64) {
+	kept := 0
+	for i, t := range p.tuples {
+		if ends := t.Traits.ExpiresNanos; ends != 0 && ends <= nowNanos {
+			continue
+		}
+		p.tuples[kept], p.messages[kept] = t, p.messages[i]
+		kept++
+	}
+	p.tuples, p.messages = p.tuples[:kept], p.messages[:kept]
 }
 
 // fitting returns how many tuples, at least one, fit into a page.

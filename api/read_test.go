@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -67,5 +68,36 @@ func TestAPageWithCursorsOfLongIDsFitsIntoAMessage(t *testing.T) {
 	}
 	if size := proto.Size(page); size > 4<<20 || page.NextCursor == "" {
 		t.Errorf("%d tuples in %d bytes, and then %q", len(page.Tuples), size, page.NextCursor)
+	}
+}
+
+func TestAReadLeavesOutWhatHasExpiredWhereItIsAskedTo(t *testing.T) {
+	h := newLeases(t, 5, nil)
+	h.lease(t, "kept", time.Time{})
+	h.clock = h.clock.Add(3 * time.Minute)
+	for without, want := range map[bool]int{false: 6, true: 3} {
+		read := &tupelov1.ReadRequest{WithoutExpired: without, WithTupleCursors: true, Limit: 2}
+		var found []*tupelov1.Tuple
+		for {
+			page, err := h.server.Read(t.Context(), read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page.TupleCursors) != len(page.Tuples) {
+				t.Errorf("%d cursors of %d tuples", len(page.TupleCursors), len(page.Tuples))
+			}
+			found = append(found, page.Tuples...)
+			if read.Cursor = page.NextCursor; read.Cursor == "" {
+				break
+			}
+		}
+		if len(found) != want {
+			t.Errorf("without expired ones %t: %d tuples, want %d", without, len(found), want)
+		}
+		for _, f := range found {
+			if without && f.ExpiresAt != nil && !f.ExpiresAt.AsTime().After(h.clock) {
+				t.Errorf("%v has expired", f)
+			}
+		}
 	}
 }

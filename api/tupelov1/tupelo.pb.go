@@ -2264,7 +2264,7 @@ type ReadRequest struct {
 	// Which tuples; absent or empty for all.
 	Filter *Filter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
 	// The most tuples a page may have: 1 to 1,000, or 0 for 100. It may have less
-	// where they carry contexts, and next_cursor all the same.
+	// where they carry contexts or have expired, and next_cursor all the same.
 	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	// next_cursor of the page before; empty for the first page. Consistency and
 	// filter must be those of the first page; the limit may change. OUT_OF_RANGE
@@ -2272,8 +2272,11 @@ type ReadRequest struct {
 	Cursor string `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Whether each tuple is to come with a cursor of its own.
 	WithTupleCursors bool `protobuf:"varint,5,opt,name=with_tuple_cursors,json=withTupleCursors,proto3" json:"with_tuple_cursors,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Whether to leave out the tuples that have expired, by the clock of the server
+	// that is asked. They count in no answer, and are deleted within a minute or so.
+	WithoutExpired bool `protobuf:"varint,6,opt,name=without_expired,json=withoutExpired,proto3" json:"without_expired,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ReadRequest) Reset() {
@@ -2337,6 +2340,13 @@ func (x *ReadRequest) GetCursor() string {
 func (x *ReadRequest) GetWithTupleCursors() bool {
 	if x != nil {
 		return x.WithTupleCursors
+	}
+	return false
+}
+
+func (x *ReadRequest) GetWithoutExpired() bool {
+	if x != nil {
+		return x.WithoutExpired
 	}
 	return false
 }
@@ -5414,13 +5424,14 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tCondition\x12)\n" +
 	"\x06caveat\x18\x01 \x01(\v2\x11.tupelo.v1.CaveatR\x06caveat\x129\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xce\x01\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xf7\x01\n" +
 	"\vReadRequest\x128\n" +
 	"\vconsistency\x18\x01 \x01(\v2\x16.tupelo.v1.ConsistencyR\vconsistency\x12)\n" +
 	"\x06filter\x18\x02 \x01(\v2\x11.tupelo.v1.FilterR\x06filter\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x04 \x01(\tR\x06cursor\x12,\n" +
-	"\x12with_tuple_cursors\x18\x05 \x01(\bR\x10withTupleCursors\"\x96\x01\n" +
+	"\x12with_tuple_cursors\x18\x05 \x01(\bR\x10withTupleCursors\x12'\n" +
+	"\x0fwithout_expired\x18\x06 \x01(\bR\x0ewithoutExpired\"\x96\x01\n" +
 	"\fReadResponse\x12(\n" +
 	"\x06tuples\x18\x01 \x03(\v2\x10.tupelo.v1.TupleR\x06tuples\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
