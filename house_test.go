@@ -101,6 +101,7 @@ var imports = map[string][]edge{
 	},
 	"cmd/tupelo":             {{everything, "serve is the one place where everything is wired"}},
 	"cmd/tupelo/clustertest": nil, // tests only
+	"cmd/tupelo/zedtest":     nil, // tests only
 	"bench": {
 		{"api/tupelov1", "it measures what clients see"},
 		{"store/tuple", "its data sets are tuples"},
