@@ -83,7 +83,7 @@ var imports = map[string][]edge{
 	"api/authzed": {
 		{"api", "what the other protocol asks for is what the handlers do"},
 		{"api/tupelov1", "the handlers' messages"},
-		{"schema", "the names and caveats that traces speak of"},
+		{"schema", "schemas are described and compared by their trees, and traces speak of their names and caveats"},
 	},
 	"validate": {
 		{"rewrite", "it asks assertions, expands lists, and explains what does not hold"},
@@ -169,7 +169,10 @@ var testImports = map[string][]edge{
 		{"schema/schematest", "random schemas"},
 	},
 	"api/peer": {{"api/tupelov1", "the calls that are forwarded"}},
-	"api/authzed": {{"replica", "it runs a whole node in the test's process"}},
+	"api/authzed": {
+		{"replica", "it runs a whole node in the test's process"},
+		{"schema/schematest", "random schemas"},
+	},
 	"raft/sim": {
 		{"api", "it runs whole nodes in the test's process"},
 		{"api/tupelov1", "its clients speak the protocol"},
