@@ -20,7 +20,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-zed lint check bench bench-cluster fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed lint check bench bench-cluster fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,16 @@ test-sim: ## Play simulated clusters while everything breaks (SEEDS=1000 SIMTIME
 # out without. Its history and the nodes' logs are kept if it fails.
 test-cluster: bin/tupelo ## Break what is around three processes, under load (CLUSTERTIME=10m)
 	go test -v -count 1 -timeout 3h ./cmd/tupelo/clustertest -run Survive -for $(CLUSTERTIME) -tupelo $(CURDIR)/bin/tupelo
+
+# The older program is that of a commit with the format before: see docs/cluster.md.
+OLD_COMMIT ?= 1611c40
+bin/tupelo-old:
+	@rm -rf bin/old && git worktree prune && git worktree add -f --detach bin/old $(OLD_COMMIT) >/dev/null
+	cd bin/old && go build -buildvcs=false -o ../tupelo-old ./cmd/tupelo
+	@git worktree remove --force bin/old
+
+test-upgrade: bin/tupelo bin/tupelo-old ## Upgrade three processes node by node, under load (OLD_COMMIT=…)
+	go test -v -count 1 -timeout 10m ./cmd/tupelo/clustertest -run Upgraded -tupelo $(CURDIR)/bin/tupelo -old $(CURDIR)/bin/tupelo-old
 
 # The real command, which is built outside this module: the module proxy must have it.
 test-zed: bin/tupelo $(ZED) ## Drive SpiceDB's command line against bin/tupelo (ZED=path to one that there is)

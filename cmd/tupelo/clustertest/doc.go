@@ -17,6 +17,7 @@
 // on loopback show each other the certificates that tupelo cert made.
 //
 //	make test-cluster                                          ten minutes
+//	make test-upgrade                                          a minute, with two programs
 //	go test ./cmd/tupelo/clustertest                           some seconds, on loopback
 //	go test ./cmd/tupelo/clustertest -v -run Survive -for 2m -seed 7
 //	go test ./cmd/tupelo/clustertest -run Judged -history /tmp/tupelo-cluster-7/history.jsonl

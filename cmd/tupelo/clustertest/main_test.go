@@ -22,6 +22,7 @@ var (
 	seedFlag    = flag.Uint64("seed", 0, "what to draw the troubles by; 0 for the time of day")
 	networkFlag = flag.String("network", "auto", "namespaces, loopback, or auto: namespaces where they are permitted")
 	tupeloFlag  = flag.String("tupelo", "", "the program to test, if not one built now")
+	oldFlag     = flag.String("old", "", "an older program, to upgrade from")
 	troubleFlag = flag.String("trouble", "", "make this one only, such as cut-leader")
 	keepFlag    = flag.Bool("keep", false, "keep the history and the logs of nodes even if nothing is wrong")
 	historyFlag = flag.String("history", "", "a history to judge again")

@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type node struct {
 	peers    string // where other nodes do
 	dir      string // its data, and nothing else
 	log      string // a file
+	binary   string // the program, if not the one that is tested
 	settings []string
 
 	mu      sync.Mutex
@@ -45,7 +47,7 @@ func (n *node) start(onEnd func(n *node, how string)) error {
 		return err
 	}
 	defer log.Close()
-	p := &process{cmd: exec.Command(ways.binary, n.settings...), ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(cmp.Or(n.binary, ways.binary), n.settings...), ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environment(), log, log
 	p.cmd.SysProcAttr = childAttributes()
 	if err := n.thread.do(p.cmd.Start); err != nil {

@@ -188,25 +188,31 @@ func (a *adversary) restart(context.Context) (string, func() error, error) {
 // restartAll restarts the nodes one by one, each once the one before serves. No
 // client that tries again is to notice.
 func (a *adversary) restartAll(ctx context.Context) (text string, _ func() error, err error) {
-	text = "a rolling restart"
+	text, err = a.restartEach(ctx, func(*node) {})
+	return "a rolling restart" + text, nil, err
+}
+
+// restartEach restarts the nodes one by one, with a change to each while it is down.
+func (a *adversary) restartEach(ctx context.Context, change func(*node)) (text string, err error) {
 	if err := a.await(ctx, mendLimit); err != nil {
-		return text, nil, err
+		return text, err
 	}
 	a.setGentle(true)
 	defer a.setGentle(false)
 	for _, n := range a.nodes {
 		begun := time.Now()
 		if err := n.stop(stopLimit); err != nil {
-			return text, nil, err
+			return text, err
 		}
+		change(n)
 		text += fmt.Sprintf(", %s stopped in %.2fs", n.id, time.Since(begun).Seconds())
 		begun = time.Now()
 		if err := errors.Join(a.start(n), a.await(ctx, mendLimit)); err != nil {
-			return text, nil, err
+			return text, err
 		}
 		text += fmt.Sprintf(" and was back in %.2fs", time.Since(begun).Seconds())
 	}
-	return text, nil, nil
+	return text, nil
 }
 
 // handOver has another node lead, by the command line. One that lags would not be
