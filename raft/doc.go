@@ -70,6 +70,6 @@
 // dead members, and when, is decided outside.
 //
 // Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go,
-// readindex.go (R9), transfer.go (R10), progress.go (R11),
+// readindex.go and batch.go (R9), transfer.go (R10), progress.go (R11),
 // deferred.go (R12).
 package raft
