@@ -11,12 +11,6 @@ import (
 
 func notBuilt(method string) error { return refuse(unsupported, nil, "%s is not served", method) }
 
-func (permissions) ReadRelationships(*v1.ReadRelationshipsRequest, grpc.ServerStreamingServer[v1.ReadRelationshipsResponse]) error {
-	return notBuilt("ReadRelationships")
-}
-func (permissions) DeleteRelationships(context.Context, *v1.DeleteRelationshipsRequest) (*v1.DeleteRelationshipsResponse, error) {
-	return nil, notBuilt("DeleteRelationships")
-}
 func (permissions) ImportBulkRelationships(grpc.ClientStreamingServer[v1.ImportBulkRelationshipsRequest, v1.ImportBulkRelationshipsResponse]) error {
 	return notBuilt("ImportBulkRelationships")
 }

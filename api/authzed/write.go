@@ -142,6 +142,8 @@ func preconditionFault(e *api.Error, p *v1.Precondition, err error) error {
 // relationshipFault tells of an error that is about a relationship to write.
 func relationshipFault(e *api.Error, r *v1.Relationship, err error) error {
 	switch e.Reason {
+	case tupelov1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED: // of a resource, or with a relation
+		return retell(err, invalid, nil)
 	case tupelov1.ErrorReason_ERROR_REASON_DUPLICATE_UPDATE:
 		return retell(err, sameRelationship, map[string]string{"definition_name": r.GetResource().GetObjectType(), "relationship": spelled(r)})
 	case tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:
