@@ -95,7 +95,7 @@ func (p *Port) introduce(ctx context.Context, t *tracked, host string, use greet
 	}
 	var accepted greeting
 	if _, err := io.ReadFull(conn, accepted[:]); err != nil {
-		return nil, fmt.Errorf("it was not accepted, and that node's log says why: %w", err)
+		return nil, fmt.Errorf("%w, and that node's log says why: %w", errNotAccepted, err)
 	}
 	if accepted != use {
 		return nil, fmt.Errorf("%w: it answers with %q", errUnknownUse, accepted[:])

@@ -25,6 +25,8 @@ var (
 var (
 	errUnknownUse = errors.New("it does not say what it carries in a way known here")
 	errNotTaken   = errors.New("this node is not ready to take it")
+	// errNotAccepted is what who opened a connection sees of those.
+	errNotAccepted = errors.New("it was not accepted")
 )
 
 // The bounds of the pause after a connection that could not be accepted, as when
@@ -133,7 +135,9 @@ func (p *Port) intakeOf(use greeting) *intake {
 	case carriesCalls:
 		return p.calls
 	case carriesTerms:
-		return p.terms
+		if !p.options.withoutLines {
+			return p.terms
+		}
 	}
 	return nil
 }

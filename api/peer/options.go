@@ -46,6 +46,8 @@ type Options struct {
 	MaxMessageBytes int
 
 	unusedLimit time.Duration // see the constant; tests shorten it
+	// withoutLines has the port know no lines, as older versions do; for tests of upgrades.
+	withoutLines bool
 }
 
 func (o Options) withDefaults() (Options, error) {

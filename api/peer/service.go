@@ -42,9 +42,24 @@ type service struct {
 	node Node
 }
 
+// meant refuses to answer for another node.
+func (s *service) meant(nodeID string) error {
+	if nodeID == s.port.options.NodeID {
+		return nil
+	}
+	return ErrWrongNode.because(nil, "asking node %q, and this is %q", nodeID, s.port.options.NodeID)
+}
+
+func (s *service) Term(_ context.Context, r *peerv1.TermRequest) (*peerv1.TermResponse, error) {
+	if err := s.meant(r.GetNodeId()); err != nil {
+		return nil, err
+	}
+	return &peerv1.TermResponse{Term: s.node.Term()}, nil
+}
+
 func (s *service) ReadIndex(ctx context.Context, r *peerv1.ReadIndexRequest) (*peerv1.ReadIndexResponse, error) {
-	if id, own := r.GetNodeId(), s.port.options.NodeID; id != own {
-		return nil, ErrWrongNode.because(nil, "asking node %q, and this is %q", id, own)
+	if err := s.meant(r.GetNodeId()); err != nil {
+		return nil, err
 	}
 	index, err := s.node.ReadIndex(ctx)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/tupelodb/tupelo/api/peerv1"
 )
 
 // Members are asked for their terms over connections of their own, one to each,
@@ -51,11 +53,25 @@ func (p *Port) Term(ctx context.Context, m Member) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		// One that is closed because it was not used has nothing of this question.
-		if term, err := l.ask(ctx); !errors.Is(err, errUnused) {
+		term, err := l.ask(ctx)
+		switch {
+		case errors.Is(err, errUnused): // it has nothing of this question
+		case errors.Is(err, errNotAccepted):
+			return p.termByCall(ctx, m)
+		default:
 			return term, err
 		}
 	}
+}
+
+// termByCall asks a member that does not take lines: one of an older version, in
+// the middle of an upgrade.
+func (p *Port) termByCall(ctx context.Context, m Member) (uint64, error) {
+	answer, err := p.ask(m.Address).Term(ctx, &peerv1.TermRequest{NodeId: m.ID})
+	if err != nil {
+		return 0, answerOf(err, "asking node %s for its term", m.ID)
+	}
+	return answer.GetTerm(), nil
 }
 
 // line is the connection by which one member is asked for its term.

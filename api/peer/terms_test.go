@@ -49,6 +49,26 @@ func (p *Port) connections() int {
 // breakAll ends all connections to a port, as a network does.
 func breakAll(p *Port) { p.closeConnections() }
 
+// An upgrade node by node has nodes of both versions, and either may lead.
+func TestANodeThatKnowsNoLinesIsAskedByACallAndAsksByOne(t *testing.T) {
+	older := listen(t, Options{NodeID: "a", withoutLines: true})
+	node := quiet()
+	node.Term = func() uint64 { return 7 }
+	serve(t, older, Services{Node: node})
+	newer := answering(t, "b", func(n *Node) { n.Term = func() uint64 { return 8 } })
+	for range 3 {
+		if term, err := newer.Term(patient(t), memberAt(older)); term != 7 || err != nil {
+			t.Errorf("the older node's term: %d %v", term, err)
+		}
+	}
+	if term, err := older.termByCall(patient(t), memberAt(newer)); term != 8 || err != nil {
+		t.Errorf("the newer node's term: %d %v", term, err)
+	}
+	if _, err := newer.Term(patient(t), Member{ID: "c", Address: older.Address()}); !errors.Is(err, ErrWrongNode) {
+		t.Errorf("the term of another node: %v", err)
+	}
+}
+
 // slowTerms is a node whose terms are told when the test says so.
 func slowTerms(t *testing.T) (_ *Port, asked chan struct{}, answers chan uint64) {
 	asked, answers = make(chan struct{}, 10), make(chan uint64, 10)

@@ -31,6 +31,98 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// TermRequest asks one node for its term.
+type TermRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node that is asked, as in ReadIndexRequest.
+	NodeId        string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TermRequest) Reset() {
+	*x = TermRequest{}
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TermRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TermRequest) ProtoMessage() {}
+
+func (x *TermRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TermRequest.ProtoReflect.Descriptor instead.
+func (*TermRequest) Descriptor() ([]byte, []int) {
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *TermRequest) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+// TermResponse is a node's term.
+type TermResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The term.
+	Term          uint64 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TermResponse) Reset() {
+	*x = TermResponse{}
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TermResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TermResponse) ProtoMessage() {}
+
+func (x *TermResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TermResponse.ProtoReflect.Descriptor instead.
+func (*TermResponse) Descriptor() ([]byte, []int) {
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TermResponse) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
 // ReadIndexRequest asks the leader for a read index.
 type ReadIndexRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -43,7 +135,7 @@ type ReadIndexRequest struct {
 
 func (x *ReadIndexRequest) Reset() {
 	*x = ReadIndexRequest{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[0]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -55,7 +147,7 @@ func (x *ReadIndexRequest) String() string {
 func (*ReadIndexRequest) ProtoMessage() {}
 
 func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[0]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -68,7 +160,7 @@ func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexRequest.ProtoReflect.Descriptor instead.
 func (*ReadIndexRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{0}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ReadIndexRequest) GetNodeId() string {
@@ -89,7 +181,7 @@ type ReadIndexResponse struct {
 
 func (x *ReadIndexResponse) Reset() {
 	*x = ReadIndexResponse{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[1]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -101,7 +193,7 @@ func (x *ReadIndexResponse) String() string {
 func (*ReadIndexResponse) ProtoMessage() {}
 
 func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[1]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -114,7 +206,7 @@ func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexResponse.ProtoReflect.Descriptor instead.
 func (*ReadIndexResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{1}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReadIndexResponse) GetIndex() uint64 {
@@ -133,7 +225,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[2]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -145,7 +237,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[2]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -158,7 +250,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{2}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{4}
 }
 
 // StatusResponse is how a node sees itself and the cluster. Instants are told as
@@ -216,7 +308,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[3]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +320,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[3]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +333,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{3}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StatusResponse) GetNode() *Member {
@@ -413,7 +505,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[4]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -425,7 +517,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[4]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -438,7 +530,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{4}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Member) GetNodeId() string {
@@ -483,7 +575,7 @@ type Follower struct {
 
 func (x *Follower) Reset() {
 	*x = Follower{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[5]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -495,7 +587,7 @@ func (x *Follower) String() string {
 func (*Follower) ProtoMessage() {}
 
 func (x *Follower) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[5]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -508,7 +600,7 @@ func (x *Follower) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follower.ProtoReflect.Descriptor instead.
 func (*Follower) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{5}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Follower) GetMember() *Member {
@@ -564,7 +656,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[6]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +668,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[6]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +681,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{6}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JoinRequest) GetMember() *Member {
@@ -608,7 +700,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[7]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +712,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[7]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +725,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{7}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{9}
 }
 
 // LeaveRequest asks for a node's membership to be ended.
@@ -647,7 +739,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[8]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +751,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[8]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +764,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{8}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LeaveRequest) GetNodeId() string {
@@ -691,7 +783,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[9]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +795,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[9]
+	mi := &file_tupelo_peer_v1_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,14 +808,18 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{9}
+	return file_tupelo_peer_v1_peer_proto_rawDescGZIP(), []int{11}
 }
 
 var File_tupelo_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_tupelo_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x19tupelo/peer/v1/peer.proto\x12\x0etupelo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\"+\n" +
+	"\x19tupelo/peer/v1/peer.proto\x12\x0etupelo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\"&\n" +
+	"\vTermRequest\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\"\n" +
+	"\fTermResponse\x12\x12\n" +
+	"\x04term\x18\x01 \x01(\x04R\x04term\"+\n" +
 	"\x10ReadIndexRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\")\n" +
 	"\x11ReadIndexResponse\x12\x14\n" +
@@ -776,8 +872,9 @@ const file_tupelo_peer_v1_peer_proto_rawDesc = "" +
 	"\fJoinResponse\"'\n" +
 	"\fLeaveRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x0f\n" +
-	"\rLeaveResponse2\xaa\x02\n" +
-	"\x04Peer\x12P\n" +
+	"\rLeaveResponse2\xed\x02\n" +
+	"\x04Peer\x12A\n" +
+	"\x04Term\x12\x1b.tupelo.peer.v1.TermRequest\x1a\x1c.tupelo.peer.v1.TermResponse\x12P\n" +
 	"\tReadIndex\x12 .tupelo.peer.v1.ReadIndexRequest\x1a!.tupelo.peer.v1.ReadIndexResponse\x12G\n" +
 	"\x06Status\x12\x1d.tupelo.peer.v1.StatusRequest\x1a\x1e.tupelo.peer.v1.StatusResponse\x12A\n" +
 	"\x04Join\x12\x1b.tupelo.peer.v1.JoinRequest\x1a\x1c.tupelo.peer.v1.JoinResponse\x12D\n" +
@@ -795,39 +892,43 @@ func file_tupelo_peer_v1_peer_proto_rawDescGZIP() []byte {
 	return file_tupelo_peer_v1_peer_proto_rawDescData
 }
 
-var file_tupelo_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_tupelo_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_tupelo_peer_v1_peer_proto_goTypes = []any{
-	(*ReadIndexRequest)(nil),    // 0: tupelo.peer.v1.ReadIndexRequest
-	(*ReadIndexResponse)(nil),   // 1: tupelo.peer.v1.ReadIndexResponse
-	(*StatusRequest)(nil),       // 2: tupelo.peer.v1.StatusRequest
-	(*StatusResponse)(nil),      // 3: tupelo.peer.v1.StatusResponse
-	(*Member)(nil),              // 4: tupelo.peer.v1.Member
-	(*Follower)(nil),            // 5: tupelo.peer.v1.Follower
-	(*JoinRequest)(nil),         // 6: tupelo.peer.v1.JoinRequest
-	(*JoinResponse)(nil),        // 7: tupelo.peer.v1.JoinResponse
-	(*LeaveRequest)(nil),        // 8: tupelo.peer.v1.LeaveRequest
-	(*LeaveResponse)(nil),       // 9: tupelo.peer.v1.LeaveResponse
-	(*durationpb.Duration)(nil), // 10: google.protobuf.Duration
+	(*TermRequest)(nil),         // 0: tupelo.peer.v1.TermRequest
+	(*TermResponse)(nil),        // 1: tupelo.peer.v1.TermResponse
+	(*ReadIndexRequest)(nil),    // 2: tupelo.peer.v1.ReadIndexRequest
+	(*ReadIndexResponse)(nil),   // 3: tupelo.peer.v1.ReadIndexResponse
+	(*StatusRequest)(nil),       // 4: tupelo.peer.v1.StatusRequest
+	(*StatusResponse)(nil),      // 5: tupelo.peer.v1.StatusResponse
+	(*Member)(nil),              // 6: tupelo.peer.v1.Member
+	(*Follower)(nil),            // 7: tupelo.peer.v1.Follower
+	(*JoinRequest)(nil),         // 8: tupelo.peer.v1.JoinRequest
+	(*JoinResponse)(nil),        // 9: tupelo.peer.v1.JoinResponse
+	(*LeaveRequest)(nil),        // 10: tupelo.peer.v1.LeaveRequest
+	(*LeaveResponse)(nil),       // 11: tupelo.peer.v1.LeaveResponse
+	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
 }
 var file_tupelo_peer_v1_peer_proto_depIdxs = []int32{
-	4,  // 0: tupelo.peer.v1.StatusResponse.node:type_name -> tupelo.peer.v1.Member
-	10, // 1: tupelo.peer.v1.StatusResponse.since_contact:type_name -> google.protobuf.Duration
-	4,  // 2: tupelo.peer.v1.StatusResponse.members:type_name -> tupelo.peer.v1.Member
-	5,  // 3: tupelo.peer.v1.StatusResponse.followers:type_name -> tupelo.peer.v1.Follower
-	4,  // 4: tupelo.peer.v1.Follower.member:type_name -> tupelo.peer.v1.Member
-	10, // 5: tupelo.peer.v1.Follower.behind:type_name -> google.protobuf.Duration
-	10, // 6: tupelo.peer.v1.Follower.since_contact:type_name -> google.protobuf.Duration
-	4,  // 7: tupelo.peer.v1.JoinRequest.member:type_name -> tupelo.peer.v1.Member
-	0,  // 8: tupelo.peer.v1.Peer.ReadIndex:input_type -> tupelo.peer.v1.ReadIndexRequest
-	2,  // 9: tupelo.peer.v1.Peer.Status:input_type -> tupelo.peer.v1.StatusRequest
-	6,  // 10: tupelo.peer.v1.Peer.Join:input_type -> tupelo.peer.v1.JoinRequest
-	8,  // 11: tupelo.peer.v1.Peer.Leave:input_type -> tupelo.peer.v1.LeaveRequest
-	1,  // 12: tupelo.peer.v1.Peer.ReadIndex:output_type -> tupelo.peer.v1.ReadIndexResponse
-	3,  // 13: tupelo.peer.v1.Peer.Status:output_type -> tupelo.peer.v1.StatusResponse
-	7,  // 14: tupelo.peer.v1.Peer.Join:output_type -> tupelo.peer.v1.JoinResponse
-	9,  // 15: tupelo.peer.v1.Peer.Leave:output_type -> tupelo.peer.v1.LeaveResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
+	6,  // 0: tupelo.peer.v1.StatusResponse.node:type_name -> tupelo.peer.v1.Member
+	12, // 1: tupelo.peer.v1.StatusResponse.since_contact:type_name -> google.protobuf.Duration
+	6,  // 2: tupelo.peer.v1.StatusResponse.members:type_name -> tupelo.peer.v1.Member
+	7,  // 3: tupelo.peer.v1.StatusResponse.followers:type_name -> tupelo.peer.v1.Follower
+	6,  // 4: tupelo.peer.v1.Follower.member:type_name -> tupelo.peer.v1.Member
+	12, // 5: tupelo.peer.v1.Follower.behind:type_name -> google.protobuf.Duration
+	12, // 6: tupelo.peer.v1.Follower.since_contact:type_name -> google.protobuf.Duration
+	6,  // 7: tupelo.peer.v1.JoinRequest.member:type_name -> tupelo.peer.v1.Member
+	0,  // 8: tupelo.peer.v1.Peer.Term:input_type -> tupelo.peer.v1.TermRequest
+	2,  // 9: tupelo.peer.v1.Peer.ReadIndex:input_type -> tupelo.peer.v1.ReadIndexRequest
+	4,  // 10: tupelo.peer.v1.Peer.Status:input_type -> tupelo.peer.v1.StatusRequest
+	8,  // 11: tupelo.peer.v1.Peer.Join:input_type -> tupelo.peer.v1.JoinRequest
+	10, // 12: tupelo.peer.v1.Peer.Leave:input_type -> tupelo.peer.v1.LeaveRequest
+	1,  // 13: tupelo.peer.v1.Peer.Term:output_type -> tupelo.peer.v1.TermResponse
+	3,  // 14: tupelo.peer.v1.Peer.ReadIndex:output_type -> tupelo.peer.v1.ReadIndexResponse
+	5,  // 15: tupelo.peer.v1.Peer.Status:output_type -> tupelo.peer.v1.StatusResponse
+	9,  // 16: tupelo.peer.v1.Peer.Join:output_type -> tupelo.peer.v1.JoinResponse
+	11, // 17: tupelo.peer.v1.Peer.Leave:output_type -> tupelo.peer.v1.LeaveResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -844,7 +945,7 @@ func file_tupelo_peer_v1_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tupelo_peer_v1_peer_proto_rawDesc), len(file_tupelo_peer_v1_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

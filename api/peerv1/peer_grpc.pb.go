@@ -28,6 +28,7 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
+	Peer_Term_FullMethodName      = "/tupelo.peer.v1.Peer/Term"
 	Peer_ReadIndex_FullMethodName = "/tupelo.peer.v1.Peer/ReadIndex"
 	Peer_Status_FullMethodName    = "/tupelo.peer.v1.Peer/Status"
 	Peer_Join_FullMethodName      = "/tupelo.peer.v1.Peer/Join"
@@ -40,6 +41,10 @@ const (
 //
 // Peer answers the other nodes of the cluster.
 type PeerClient interface {
+	// Term returns the term that the node is in, read after the request arrived. It
+	// is how a leader asks a node that does not know connections for that, and how
+	// an older one asks this node.
+	Term(ctx context.Context, in *TermRequest, opts ...grpc.CallOption) (*TermResponse, error)
 	// ReadIndex returns an index that is at least that of every command that was
 	// acknowledged before the request arrived. Only a leader answers.
 	ReadIndex(ctx context.Context, in *ReadIndexRequest, opts ...grpc.CallOption) (*ReadIndexResponse, error)
@@ -59,6 +64,16 @@ type peerClient struct {
 
 func NewPeerClient(cc grpc.ClientConnInterface) PeerClient {
 	return &peerClient{cc}
+}
+
+func (c *peerClient) Term(ctx context.Context, in *TermRequest, opts ...grpc.CallOption) (*TermResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TermResponse)
+	err := c.cc.Invoke(ctx, Peer_Term_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *peerClient) ReadIndex(ctx context.Context, in *ReadIndexRequest, opts ...grpc.CallOption) (*ReadIndexResponse, error) {
@@ -107,6 +122,10 @@ func (c *peerClient) Leave(ctx context.Context, in *LeaveRequest, opts ...grpc.C
 //
 // Peer answers the other nodes of the cluster.
 type PeerServer interface {
+	// Term returns the term that the node is in, read after the request arrived. It
+	// is how a leader asks a node that does not know connections for that, and how
+	// an older one asks this node.
+	Term(context.Context, *TermRequest) (*TermResponse, error)
 	// ReadIndex returns an index that is at least that of every command that was
 	// acknowledged before the request arrived. Only a leader answers.
 	ReadIndex(context.Context, *ReadIndexRequest) (*ReadIndexResponse, error)
@@ -128,6 +147,9 @@ type PeerServer interface {
 // pointer dereference when methods are called.
 type UnimplementedPeerServer struct{}
 
+func (UnimplementedPeerServer) Term(context.Context, *TermRequest) (*TermResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Term not implemented")
+}
 func (UnimplementedPeerServer) ReadIndex(context.Context, *ReadIndexRequest) (*ReadIndexResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadIndex not implemented")
 }
@@ -159,6 +181,24 @@ func RegisterPeerServer(s grpc.ServiceRegistrar, srv PeerServer) {
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&Peer_ServiceDesc, srv)
+}
+
+func _Peer_Term_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TermRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServer).Term(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peer_Term_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServer).Term(ctx, req.(*TermRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _Peer_ReadIndex_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -240,6 +280,10 @@ var Peer_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "tupelo.peer.v1.Peer",
 	HandlerType: (*PeerServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Term",
+			Handler:    _Peer_Term_Handler,
+		},
 		{
 			MethodName: "ReadIndex",
 			Handler:    _Peer_ReadIndex_Handler,
