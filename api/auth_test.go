@@ -69,6 +69,8 @@ func TestEveryCallNeedsTheTokenButHealth(t *testing.T) {
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["WriteSchema"] = &tupelov1.WriteSchemaRequest{Text: gitclub}
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
+	requests["RegisterCounter"] = registerOwners("")
+	requests["UnregisterCounter"] = &tupelov1.UnregisterCounterRequest{Name: "owners"}
 	requests["Watch"] = &tupelov1.WatchRequest{}
 	service := tupelov1.Tupelo_ServiceDesc
 	if got, want := len(requests), len(service.Methods)+len(service.Streams); got != want {

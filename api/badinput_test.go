@@ -50,6 +50,7 @@ func TestBadInputsGetTheirCodeAndField(t *testing.T) {
 		"list":        badLists(t),
 		"context":     badContexts(t),
 		"compare":     badComparisons(t),
+		"counters":    badCounters(t),
 	} {
 		for _, in := range list {
 			t.Run(group+"/"+in.name, func(t *testing.T) { in.run(t, w) })
@@ -96,6 +97,12 @@ func (w *world) call(ctx context.Context, request proto.Message) error {
 		_, err = w.client.Write(ctx, r)
 	case *tupelov1.DeleteByFilterRequest:
 		_, err = w.client.DeleteByFilter(ctx, r)
+	case *tupelov1.RegisterCounterRequest:
+		_, err = w.client.RegisterCounter(ctx, r)
+	case *tupelov1.UnregisterCounterRequest:
+		_, err = w.client.UnregisterCounter(ctx, r)
+	case *tupelov1.ReadCounterRequest:
+		_, err = w.client.ReadCounter(ctx, r)
 	case *tupelov1.ReadSchemaRequest:
 		_, err = w.client.ReadSchema(ctx, r)
 	case *tupelov1.WriteSchemaRequest:
@@ -139,6 +146,7 @@ func everyRead(t *testing.T, c *tupelov1.Consistency) map[string]proto.Message {
 		"ListRelations": &tupelov1.ListRelationsRequest{
 			Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Subject: &tupelov1.Subject{Type: "user", Id: "alice"}},
 		"CompareSchema": &tupelov1.CompareSchemaRequest{Consistency: c, Text: gitclub},
+		"ReadCounter":   &tupelov1.ReadCounterRequest{Consistency: c, Name: "owners"},
 	}
 }
 
@@ -392,7 +400,8 @@ func badFilters(*testing.T) (list []badInput) {
 	} {
 		list = append(list,
 			badInput{"Read " + c.name, &tupelov1.ReadRequest{Filter: c.f}, c.code, c.reason, c.field, c.says},
-			badInput{"DeleteByFilter " + c.name, &tupelov1.DeleteByFilterRequest{Filter: c.f}, c.code, c.reason, c.field, c.says})
+			badInput{"DeleteByFilter " + c.name, &tupelov1.DeleteByFilterRequest{Filter: c.f}, c.code, c.reason, c.field, c.says},
+			badInput{"RegisterCounter " + c.name, &tupelov1.RegisterCounterRequest{Name: "a", Filter: c.f}, c.code, c.reason, c.field, c.says})
 	}
 	return list
 }
@@ -433,7 +442,9 @@ func TestNothingCanBeAskedBeforeTheFirstLeader(t *testing.T) {
 	requests := everyRead(t, nil)
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["WriteSchema"] = &tupelov1.WriteSchemaRequest{Text: gitclub}
+	requests["UnregisterCounter"] = &tupelov1.UnregisterCounterRequest{Name: "owners"}
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
+	requests["RegisterCounter"] = registerOwners("")
 	requests["Watch"] = &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{ObjectType: "team"}}}
 	for rpc, request := range requests {
 		if got := seen(t, w.call(w.ctx, request)); got.code != "Unavailable" || got.reason != "ERROR_REASON_NO_LEADER" {
@@ -447,6 +458,7 @@ func TestWithoutASchemaThereIsNothingToAskAbout(t *testing.T) {
 	requests := everyRead(t, nil)
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
+	requests["RegisterCounter"] = registerOwners("")
 	requests["Watch"] = &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{ObjectType: "team"}}}
 	for rpc, request := range requests {
 		if got := seen(t, w.call(w.ctx, request)); got.code != "FailedPrecondition" || got.reason != "ERROR_REASON_NO_SCHEMA" {

@@ -227,6 +227,10 @@ func TestWithoutALeaderOnlyLocalReadsAreAnswered(t *testing.T) {
 func TestARevisionBelowTheHorizonNamesTheHorizon(t *testing.T) {
 	w := newWorld(t, gitclub)
 	w.touch(t, aliceOwns)
+	w.log.propose(t, store.Upgrade{Format: store.MaxFormat})
+	if _, err := w.client.RegisterCounter(w.ctx, registerOwners("")); err != nil {
+		t.Fatal(err)
+	}
 	past := w.log.last()
 	w.touch(t, "repository:club#owner@user:bob")
 	horizon := w.log.last()

@@ -293,6 +293,7 @@ func TestAWriteAtALaggingReplicaIsHeldToTheNewestSchema(t *testing.T) {
 
 func TestWriteErrorsOfTheLogKeepTheirMeaning(t *testing.T) {
 	w := newWorld(t, gitclub)
+	w.log.propose(t, store.Upgrade{Format: store.MaxFormat})
 	for kind, want := range map[string]string{
 		"no-leader": "Unavailable", "outcome-unknown": "Unknown", "overloaded": "ResourceExhausted",
 		"too-large": "ResourceExhausted", "closed": "Unavailable", "failed": "Unavailable",
@@ -302,6 +303,9 @@ func TestWriteErrorsOfTheLogKeepTheirMeaning(t *testing.T) {
 			"Write":          updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns),
 			"WriteSchema":    &tupelov1.WriteSchemaRequest{Text: gitclub},
 			"DeleteByFilter": &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}},
+
+			"RegisterCounter":   registerOwners(""),
+			"UnregisterCounter": &tupelov1.UnregisterCounterRequest{Name: "owners"},
 		} {
 			if got := seen(t, w.call(w.ctx, request)); got.code != want {
 				t.Errorf("%s, %s: %+v", name, kind, got)

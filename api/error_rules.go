@@ -42,6 +42,8 @@ var errorRules = []errorRule{
 
 	// The store's answers to reads.
 	is("store.ErrNoSchema", store.ErrNoSchema, tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA),
+	is("store.ErrCounterUnknown", store.ErrCounterUnknown, tupelov1.ErrorReason_ERROR_REASON_COUNTER_UNKNOWN),
+	is("store.ErrCounterExists", store.ErrCounterExists, tupelov1.ErrorReason_ERROR_REASON_COUNTER_EXISTS),
 	is("store.ErrBadCursor", store.ErrBadCursor, tupelov1.ErrorReason_ERROR_REASON_DAMAGED_CURSOR),
 	is("store.ErrClosed", store.ErrClosed, tupelov1.ErrorReason_ERROR_REASON_CLOSED),
 	as[*store.HorizonError]("store.HorizonError", tupelov1.ErrorReason_ERROR_REASON_REVISION_EXPIRED),

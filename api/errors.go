@@ -152,6 +152,8 @@ var reasonCodes = map[tupelov1.ErrorReason]codes.Code{
 	tupelov1.ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED: codes.FailedPrecondition,
 	tupelov1.ErrorReason_ERROR_REASON_MEMBERSHIP:             codes.FailedPrecondition,
 	tupelov1.ErrorReason_ERROR_REASON_NO_CLUSTER:             codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_COUNTER_EXISTS:         codes.FailedPrecondition,
+	tupelov1.ErrorReason_ERROR_REASON_COUNTER_UNKNOWN:        codes.FailedPrecondition,
 	tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:           codes.AlreadyExists,
 	tupelov1.ErrorReason_ERROR_REASON_REVISION_EXPIRED:       codes.OutOfRange,
 	tupelov1.ErrorReason_ERROR_REASON_REVISION_UNKNOWN:       codes.OutOfRange,

@@ -15,7 +15,7 @@ import (
 //
 // Reads are answered here, without a copy or a network between; a fully
 // consistent one asks the leader once, and a zookie that is newer than what has
-// come here is waited for. Write, DeleteByFilter and WriteSchema go to the leader.
+// come here is waited for. What writes goes to the leader.
 //
 // No token is asked for, and call options, which are about connections, mean
 // nothing. A stream goes on until it is read to its end, its context ends, or the
@@ -69,6 +69,21 @@ func (c *client) Write(ctx context.Context, request *tupelov1.WriteRequest, _ ..
 // DeleteByFilter has the leader delete the tuples that a filter selects.
 func (c *client) DeleteByFilter(ctx context.Context, request *tupelov1.DeleteByFilterRequest, _ ...grpc.CallOption) (*tupelov1.DeleteByFilterResponse, error) {
 	return unary(ctx, c.r, tupelov1.Tupelo_DeleteByFilter_FullMethodName, request, c.r.server.DeleteByFilter)
+}
+
+// RegisterCounter has the leader give a filter a name.
+func (c *client) RegisterCounter(ctx context.Context, request *tupelov1.RegisterCounterRequest, _ ...grpc.CallOption) (*tupelov1.RegisterCounterResponse, error) {
+	return unary(ctx, c.r, tupelov1.Tupelo_RegisterCounter_FullMethodName, request, c.r.server.RegisterCounter)
+}
+
+// UnregisterCounter has the leader take the name of a counter away.
+func (c *client) UnregisterCounter(ctx context.Context, request *tupelov1.UnregisterCounterRequest, _ ...grpc.CallOption) (*tupelov1.UnregisterCounterResponse, error) {
+	return unary(ctx, c.r, tupelov1.Tupelo_UnregisterCounter_FullMethodName, request, c.r.server.UnregisterCounter)
+}
+
+// ReadCounter asks how many tuples a counter's filter selects.
+func (c *client) ReadCounter(ctx context.Context, request *tupelov1.ReadCounterRequest, _ ...grpc.CallOption) (*tupelov1.ReadCounterResponse, error) {
+	return unary(ctx, c.r, tupelov1.Tupelo_ReadCounter_FullMethodName, request, c.r.server.ReadCounter)
 }
 
 // ReadSchema asks for the schema.

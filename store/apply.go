@@ -151,6 +151,10 @@ func (b *batch) do(revision uint64, command Command, result *Result) error {
 		return b.lead(c)
 	case Upgrade:
 		return b.upgrade(c)
+	case RegisterCounter:
+		return b.registerCounter(revision, c)
+	case UnregisterCounter:
+		return b.unregisterCounter(revision, c)
 	}
 	return refuse(ErrBadCommand)
 }

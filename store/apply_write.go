@@ -68,7 +68,7 @@ func (b *batch) set(revision uint64, t tuple.Tuple, now version, live bool) {
 
 // writeChanges puts new versions, counters and the changelog into the batch.
 func (b *batch) writeChanges(c Changes) error {
-	if len(c.Tuples) == 0 && !c.Schema {
+	if len(c.Tuples) == 0 && !c.Schema && c.counter == "" {
 		return nil
 	}
 	for i := range c.Tuples {
@@ -133,7 +133,7 @@ func (b *batch) checkPreconditions(revision uint64, list []Precondition) error {
 	if err := b.flush(revision); err != nil {
 		return err
 	}
-	budget := search{left: b.store.searchLimit, unlimited: b.state.format < formatPrefixes}
+	budget := search{left: b.store.searchLimit, unlimited: b.state.format < formatCounters}
 	for i, p := range list {
 		matches, err := b.anyMatches(p.Filter, budget.look)
 		if errors.Is(err, errSearchedEnough) {

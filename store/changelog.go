@@ -22,6 +22,12 @@ type Changes struct {
 	Tuples []Change
 
 	oldSchema uint64 // the revision of the schema that this one replaced, 0 for none
+	// counter is the name of the registered counter that changed, if one did, and
+	// oldCounter the revision of its version that this one ends, 0 for none;
+	// counterGone says that its name was taken away.
+	counter     string
+	oldCounter  uint64
+	counterGone bool
 }
 
 // Change is a new version of one tuple. A deletion has the traits that the
@@ -34,11 +40,21 @@ type Change struct {
 	was tuple.Traits // of that version; known to the apply only
 }
 
-const changelogVersion = 1
+// The versions of a changelog record: what changed a registered counter has the
+// second.
+const (
+	changelogVersion    = 1
+	changelogOfCounters = 2
+)
 
-// encode returns the changelog record: version, clock, metadata, schema, tuples.
+// encode returns the changelog record: version, clock, metadata, schema, tuples,
+// and in the second version the counter.
 func (c *Changes) encode(dst []byte) []byte {
-	dst = appendUvarint(append(dst, changelogVersion), uint64(c.UnixMillis))
+	version := byte(changelogVersion)
+	if c.counter != "" {
+		version = changelogOfCounters
+	}
+	dst = appendUvarint(append(dst, version), uint64(c.UnixMillis))
 	dst = appendBytes(dst, c.Metadata)
 	dst = appendBool(dst, c.Schema)
 	if c.Schema {
@@ -50,13 +66,18 @@ func (c *Changes) encode(dst []byte) []byte {
 		dst = appendUvarint(dst, t.old)
 		dst = appendTuple(dst, t.Tuple)
 	}
-	return dst
+	if c.counter == "" {
+		return dst
+	}
+	dst = appendUvarint(appendBytes(dst, c.counter), c.oldCounter)
+	return appendBool(dst, c.counterGone)
 }
 
 // decodeChanges reads a record; its slices point into value.
 func decodeChanges(key, value []byte) (*Changes, error) {
 	r := &reader{rest: value}
-	if len(key) != 9 || key[0] != tagChangelog || r.byte() != changelogVersion {
+	version := r.byte()
+	if len(key) != 9 || key[0] != tagChangelog || version < changelogVersion || version > changelogOfCounters {
 		return nil, fmt.Errorf("%w: changelog record", ErrFormat)
 	}
 	c := &Changes{Revision: binary.BigEndian.Uint64(key[1:]), UnixMillis: int64(r.uvarint()), Metadata: r.optional()}
@@ -67,6 +88,9 @@ func decodeChanges(key, value []byte) (*Changes, error) {
 	for i := range c.Tuples {
 		c.Tuples[i] = Change{Deleted: r.bool(), old: r.uvarint()}
 		c.Tuples[i].Tuple = r.tuple()
+	}
+	if version == changelogOfCounters {
+		c.counter, c.oldCounter, c.counterGone = r.counterName(), r.uvarint(), r.bool()
 	}
 	if !r.done() {
 		return nil, fmt.Errorf("%w: damaged changelog record of revision %d", ErrFormat, c.Revision)

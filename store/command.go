@@ -7,8 +7,8 @@ import (
 )
 
 // Command is what a proposer writes into the log and every replica applies:
-// Write, DeleteByFilter, DeleteExpired, WriteSchema, AdvanceHorizon, Lead or
-// Upgrade.
+// Write, DeleteByFilter, DeleteExpired, WriteSchema, AdvanceHorizon, Lead,
+// Upgrade, RegisterCounter or UnregisterCounter.
 //
 // Each carries UnixMillis, the proposer's clock in milliseconds since 1970:
 // the apply has no clock of its own (DESIGN invariant 2).
@@ -143,6 +143,9 @@ const (
 	kindLead           commandKind = 5
 	kindDeleteExpired  commandKind = 6
 	kindUpgrade        commandKind = 7
+
+	kindRegisterCounter   commandKind = 8
+	kindUnregisterCounter commandKind = 9
 )
 
 // Encode returns the command as the log keeps it: the format that brought its
@@ -211,6 +214,10 @@ func readCommand(r *reader, kind commandKind, form uint64) (c Command) {
 		c = DeleteExpired{UnixMillis: int64(r.uvarint()), Tuples: readTuples(r)}
 	case kindUpgrade:
 		c = readUpgrade(r)
+	case kindRegisterCounter:
+		c = readRegisterCounter(r, form)
+	case kindUnregisterCounter:
+		c = readUnregisterCounter(r)
 	default:
 		r.fail()
 	}
@@ -396,7 +403,7 @@ func appendFilter(dst []byte, f tuple.Filter, form uint64) []byte {
 		dst = appendBytes(dst, part)
 	}
 	dst = appendBool(dst, f.MatchSubjectRelation)
-	if form < formatPrefixes {
+	if form < formatCounters {
 		return dst
 	}
 	return appendBytes(dst, f.ObjectIDPrefix)
@@ -412,7 +419,7 @@ func readFilter(r *reader, form uint64) tuple.Filter {
 		SubjectRelation:      string(r.bytes()),
 		MatchSubjectRelation: r.bool(),
 	}
-	if form >= formatPrefixes {
+	if form >= formatCounters {
 		f.ObjectIDPrefix = string(r.bytes())
 	}
 	return f

@@ -33,6 +33,8 @@ func sampleCommands() []Command {
 		WriteSchema{UnixMillis: 10, Text: "definition user {}", Definitions: []Definition{{Type: "user"}}, Key: bytes.Repeat([]byte{0xff}, MaxKeyBytes)},
 		Write{UnixMillis: 11, Updates: []Update{{Touch, sampleTuples[0]}}, Preconditions: []Precondition{{Filter: filter}, {Filter: tuple.Filter{ObjectIDPrefix: "git"}}}},
 		DeleteByFilter{UnixMillis: 12, Filter: tuple.Filter{ObjectIDPrefix: "git"}, Preconditions: []Precondition{}, ReadAt: 300, Tuples: []tuple.Tuple{}, Limit: 5, Key: []byte("prefix")},
+		RegisterCounter{UnixMillis: 13, Name: "readers", Filter: filter},
+		UnregisterCounter{UnixMillis: 14, Name: "readers", Key: []byte("k")},
 	}
 }
 
@@ -75,6 +77,9 @@ func TestCommandsInAFormThatIsNotTheirsAreRefused(t *testing.T) {
 		"an upgrade in the first format":       append([]byte{1}, upgrade[1:]...),
 		"an upgrade to nothing":                Encode(Upgrade{}),
 		"a key that is too long":               Encode(Write{Key: make([]byte, MaxKeyBytes+1)}),
+		"a counter without a name":             Encode(RegisterCounter{}),
+		"a counter with a zero in its name":    Encode(UnregisterCounter{Name: "a\x00"}),
+		"a counter with a name that is long":   Encode(RegisterCounter{Name: strings.Repeat("a", MaxCounterNameBytes+1)}),
 		"the third form without a prefix":      append([]byte{3, write[1], write[2], 1, 'k'}, write[5:]...),
 	} {
 		if c, err := Decode(data); !errors.Is(err, ErrBadCommand) {

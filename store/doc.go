@@ -25,6 +25,7 @@
 //	expiry     07 nanoseconds:8, forward key            ▸ nothing; of live tuples
 //	outcome    08 store:4 idempotency key               ▸ version:1, revision, deleted, complete, digest:16
 //	key order  09 store:4 revision:8                    ▸ clock, idempotency key
+//	registered 0a store:4 counter's name 00 ^revision:8 ▸ version:1, filter if there is one
 //	forward    10 store:4 │ type:2 object 00 relation:2 │ type:2 relation:2 subject 00 │ ^revision:8
 //	reverse    11 store:4 │ type:2 subject 00 relation:2 │ type:2 relation:2 object 00 │ ^revision:8
 //	           └──────────── prefix (Pebble's Split) ───┘
@@ -67,7 +68,8 @@
 //
 //	1  tuples with traits, schemas with caveats, changelog, horizon
 //	2  idempotency keys (outcome, key order), Upgrade
-//	3  filters by how an object's id begins, a limit on what preconditions search
+//	3  registered counters, filters by how an object's id begins, a limit on what
+//	   preconditions search
 //
 // A format is never changed once released, down to the limits and digests that
 // the apply uses; testdata has the state that a log leaves in each.

@@ -22,6 +22,10 @@ var (
 	// ErrFormat says that the database is, or is to become, of a format that
 	// this build does not know.
 	ErrFormat = errors.New("unknown database format")
+	// ErrCounterExists says that the name of a counter is taken.
+	ErrCounterExists = errors.New("a counter of that name is registered")
+	// ErrCounterUnknown says that no counter is registered under a name.
+	ErrCounterUnknown = errors.New("no counter of that name is registered")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("the store is closed")
 

@@ -19,13 +19,13 @@ const (
 	formatFirst uint64 = 1
 	// formatKeys adds idempotency keys, and Upgrade itself.
 	formatKeys uint64 = 2
-	// formatPrefixes adds filters by how an object's id begins, and a limit on what
-	// preconditions search.
-	formatPrefixes uint64 = 3
+	// formatCounters adds registered counters, filters by how an object's id begins,
+	// and a limit on what preconditions search.
+	formatCounters uint64 = 3
 )
 
 // MaxFormat is the newest format that this build knows.
-const MaxFormat = formatPrefixes
+const MaxFormat = formatCounters
 
 // Upgrade raises the store's active format. A new store has format 1, whatever
 // its build, and the proposer raises it once every member of the cluster knows
@@ -55,8 +55,8 @@ func readUpgrade(r *reader) Upgrade {
 // it may be in the log.
 func FormatOf(c Command) uint64 {
 	switch {
-	case hasPrefix(c):
-		return formatPrefixes
+	case c.kind() == kindRegisterCounter || c.kind() == kindUnregisterCounter || hasPrefix(c):
+		return formatCounters
 	case c.kind() == kindUpgrade || len(keyOf(c)) > 0:
 		return formatKeys
 	}

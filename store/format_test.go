@@ -62,14 +62,14 @@ func TestACommandIsRefusedUntilItsFormatIsActive(t *testing.T) {
 	}
 }
 
-func TestAPrefixIsRefusedUntilItsFormatIsActive(t *testing.T) {
+func TestPrefixesAndCountersAreRefusedUntilTheirFormatIsActive(t *testing.T) {
 	h := newHistory(t)
 	h.must(gitclub())
 	h.must(Upgrade{Format: 2})
 	byPrefix := tuple.Filter{ObjectIDPrefix: "a"}
 	guarded := withPrecondition(h.write(Touch, "repository:a#reader@user:alice"), byPrefix, false)
 	deletion := DeleteByFilter{Filter: byPrefix, ReadAt: h.revision, Limit: 5}
-	for _, c := range []Command{guarded, deletion} {
+	for _, c := range []Command{guarded, deletion, RegisterCounter{Name: "a"}, UnregisterCounter{Name: "a"}} {
 		var early *FormatError
 		if result := h.apply(c); !errors.As(result.Err, &early) || *early != (FormatError{Needed: 3, Active: 2}) {
 			t.Errorf("%T: %+v", c, result)
@@ -132,7 +132,7 @@ func TestAnOlderBuildRefusesAStateOfALaterFormat(t *testing.T) {
 // TestStatesAreGolden holds every key and value that a log leaves in each
 // format: what replicas of two builds must have in common.
 func TestStatesAreGolden(t *testing.T) {
-	for _, format := range []uint64{1, 2} {
+	for _, format := range []uint64{1, 2, 3} {
 		h := newHistory(t)
 		h.must(Lead{UnixMillis: 1, ClusterID: [16]byte{1, 2, 3}})
 		schema := gitclub()
@@ -150,6 +150,11 @@ func TestStatesAreGolden(t *testing.T) {
 		}
 		h.must(w)
 		h.must(d)
+		if format >= formatCounters {
+			h.must(RegisterCounter{UnixMillis: 5, Name: "all", Filter: tuple.Filter{Relation: "reader", ObjectIDPrefix: "git"}})
+			h.must(RegisterCounter{UnixMillis: 5, Name: "none", Filter: filterOf(a)})
+			h.must(UnregisterCounter{UnixMillis: 5, Name: "none"})
+		}
 		h.must(AdvanceHorizon{UnixMillis: 6, Revision: 2})
 		golden(t, fmt.Sprintf("state_format%d.golden", format), dump(t, h.store))
 	}

@@ -63,7 +63,30 @@ func (b *batch) forget(past *Changes) error {
 			return err
 		}
 	}
+	if past.counter != "" {
+		if err := b.forgetRegistered(past); err != nil {
+			return err
+		}
+	}
 	return b.writes.Delete(changelogKey(past.Revision), nil)
+}
+
+// forgetRegistered removes the version of a counter that a change ended, and the
+// change's own if that says that there is none.
+func (b *batch) forgetRegistered(past *Changes) error {
+	b.key = appendRegistered(b.key[:0], past.counter)
+	name := len(b.key)
+	if past.oldCounter != 0 {
+		b.key = appendRevision(b.key, past.oldCounter)
+		if err := b.writes.Delete(b.key, nil); err != nil {
+			return err
+		}
+	}
+	if !past.counterGone {
+		return nil
+	}
+	b.key = appendRevision(b.key[:name], past.Revision)
+	return b.writes.Delete(b.key, nil)
 }
 
 func (b *batch) removeVersion(t Change, revision uint64) error {

@@ -60,6 +60,10 @@ func keyOf(c Command) []byte {
 		return c.Key
 	case WriteSchema:
 		return c.Key
+	case RegisterCounter:
+		return c.Key
+	case UnregisterCounter:
+		return c.Key
 	}
 	return nil
 }
@@ -74,6 +78,12 @@ func withKey(c Command, key []byte) (Command, bool) {
 		c.Key = key
 		return c, true
 	case WriteSchema:
+		c.Key = key
+		return c, true
+	case RegisterCounter:
+		c.Key = key
+		return c, true
+	case UnregisterCounter:
 		c.Key = key
 		return c, true
 	}
@@ -94,6 +104,12 @@ func contentOf(c Command) (content Command, unixMillis int64) {
 		return c, unixMillis
 	case WriteSchema:
 		return WriteSchema{Text: c.Text}, c.UnixMillis
+	case RegisterCounter:
+		unixMillis, c.UnixMillis, c.Key = c.UnixMillis, 0, nil
+		return c, unixMillis
+	case UnregisterCounter:
+		unixMillis, c.UnixMillis, c.Key = c.UnixMillis, 0, nil
+		return c, unixMillis
 	}
 	return c, 0
 }

@@ -14,17 +14,18 @@ const storeID uint32 = 1
 
 // The first byte of a key says what it is. doc.go draws the layouts.
 const (
-	tagMeta      byte = 0x01
-	tagName      byte = 0x02
-	tagSchema    byte = 0x03
-	tagCounter   byte = 0x04
-	tagChangelog byte = 0x05
-	tagCaveat    byte = 0x06
-	tagExpiry    byte = 0x07
-	tagOutcome   byte = 0x08
-	tagKeyOrder  byte = 0x09
-	tagForward   byte = 0x10
-	tagReverse   byte = 0x11
+	tagMeta       byte = 0x01
+	tagName       byte = 0x02
+	tagSchema     byte = 0x03
+	tagCounter    byte = 0x04
+	tagChangelog  byte = 0x05
+	tagCaveat     byte = 0x06
+	tagExpiry     byte = 0x07
+	tagOutcome    byte = 0x08
+	tagKeyOrder   byte = 0x09
+	tagRegistered byte = 0x0a
+	tagForward    byte = 0x10
+	tagReverse    byte = 0x11
 )
 
 var (
@@ -257,6 +258,12 @@ func appendOutcomeKey(dst, key []byte) []byte {
 func appendKeyOrder(dst []byte, revision uint64) []byte {
 	dst = binary.BigEndian.AppendUint32(append(dst, tagKeyOrder), storeID)
 	return binary.BigEndian.AppendUint64(dst, revision)
+}
+
+// appendRegistered appends the key of a registered counter without its revision.
+func appendRegistered(dst []byte, name string) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, tagRegistered), storeID)
+	return append(append(dst, name...), 0)
 }
 
 // changelogKey keeps what a revision changed.

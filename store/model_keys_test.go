@@ -23,7 +23,7 @@ func (m *model) once(key string, c Command) (failed string, want Result) {
 		case k.content != content:
 			return m.refuse("key reused")
 		default:
-			m.revisions = append(m.revisions, m.live())
+			m.keep(m.live(), m.counters[len(m.counters)-1])
 			k.result.Repeated = true
 			return "", k.result
 		}
@@ -38,7 +38,7 @@ func (m *model) once(key string, c Command) (failed string, want Result) {
 }
 
 func (m *model) refuse(failed string) (string, Result) {
-	m.revisions = append(m.revisions, m.live())
+	m.keep(m.live(), m.counters[len(m.counters)-1])
 	return failed, m.result(0)
 }
 
@@ -47,6 +47,10 @@ func modelContent(c Command) (content string, unixMillis int64) {
 	switch c := c.(type) {
 	case Write:
 		return fmt.Sprintf("write %v %v %s", c.Updates, c.Preconditions, c.Metadata), c.UnixMillis
+	case RegisterCounter:
+		return fmt.Sprintf("register %s %+v", c.Name, c.Filter), c.UnixMillis
+	case UnregisterCounter:
+		return "unregister " + c.Name, c.UnixMillis
 	case DeleteByFilter:
 		return fmt.Sprintf("delete %v %v %d %v %s", c.Filter, c.Preconditions, c.Limit, c.AllowPartial, c.Metadata), c.UnixMillis
 	case WriteSchema:
@@ -123,6 +127,12 @@ func (r *randomHistory) again() Command {
 		c.UnixMillis = r.clock()
 		return r.lookUp(c, len(r.model.revisions)-1)
 	case WriteSchema:
+		c.UnixMillis = r.clock()
+		return c
+	case RegisterCounter:
+		c.UnixMillis = r.clock()
+		return c
+	case UnregisterCounter:
 		c.UnixMillis = r.clock()
 		return c
 	}

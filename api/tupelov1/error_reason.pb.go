@@ -105,6 +105,10 @@ const (
 	ErrorReason_ERROR_REASON_MEMBERSHIP ErrorReason = 37
 	// FAILED_PRECONDITION: the server is not part of a cluster.
 	ErrorReason_ERROR_REASON_NO_CLUSTER ErrorReason = 38
+	// FAILED_PRECONDITION: the name of a counter is taken.
+	ErrorReason_ERROR_REASON_COUNTER_EXISTS ErrorReason = 39
+	// FAILED_PRECONDITION: no counter is registered under the name.
+	ErrorReason_ERROR_REASON_COUNTER_UNKNOWN ErrorReason = 43
 	// ALREADY_EXISTS: a tuple to create is there already.
 	ErrorReason_ERROR_REASON_TUPLE_EXISTS ErrorReason = 40
 	// OUT_OF_RANGE: the revision is older than the history that is kept.
@@ -182,6 +186,8 @@ var (
 		36: "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
 		37: "ERROR_REASON_MEMBERSHIP",
 		38: "ERROR_REASON_NO_CLUSTER",
+		39: "ERROR_REASON_COUNTER_EXISTS",
+		43: "ERROR_REASON_COUNTER_UNKNOWN",
 		40: "ERROR_REASON_TUPLE_EXISTS",
 		41: "ERROR_REASON_REVISION_EXPIRED",
 		42: "ERROR_REASON_REVISION_UNKNOWN",
@@ -235,6 +241,8 @@ var (
 		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED": 36,
 		"ERROR_REASON_MEMBERSHIP":             37,
 		"ERROR_REASON_NO_CLUSTER":             38,
+		"ERROR_REASON_COUNTER_EXISTS":         39,
+		"ERROR_REASON_COUNTER_UNKNOWN":        43,
 		"ERROR_REASON_TUPLE_EXISTS":           40,
 		"ERROR_REASON_REVISION_EXPIRED":       41,
 		"ERROR_REASON_REVISION_UNKNOWN":       42,
@@ -285,7 +293,7 @@ var File_tupelo_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\x98\r\n" +
+	"\x1ctupelo/v1/error_reason.proto\x12\ttupelo.v1*\xdb\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_MISSING_FIELD\x10\x01\x12\x1e\n" +
@@ -322,7 +330,9 @@ const file_tupelo_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_CLUSTER_UPGRADING\x10#\x12'\n" +
 	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10$\x12\x1b\n" +
 	"\x17ERROR_REASON_MEMBERSHIP\x10%\x12\x1b\n" +
-	"\x17ERROR_REASON_NO_CLUSTER\x10&\x12\x1d\n" +
+	"\x17ERROR_REASON_NO_CLUSTER\x10&\x12\x1f\n" +
+	"\x1bERROR_REASON_COUNTER_EXISTS\x10'\x12 \n" +
+	"\x1cERROR_REASON_COUNTER_UNKNOWN\x10+\x12\x1d\n" +
 	"\x19ERROR_REASON_TUPLE_EXISTS\x10(\x12!\n" +
 	"\x1dERROR_REASON_REVISION_EXPIRED\x10)\x12!\n" +
 	"\x1dERROR_REASON_REVISION_UNKNOWN\x10*\x12\x1f\n" +

@@ -62,19 +62,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Tupelo_Check_FullMethodName          = "/tupelo.v1.Tupelo/Check"
-	Tupelo_BatchCheck_FullMethodName     = "/tupelo.v1.Tupelo/BatchCheck"
-	Tupelo_Expand_FullMethodName         = "/tupelo.v1.Tupelo/Expand"
-	Tupelo_ListObjects_FullMethodName    = "/tupelo.v1.Tupelo/ListObjects"
-	Tupelo_ListSubjects_FullMethodName   = "/tupelo.v1.Tupelo/ListSubjects"
-	Tupelo_ListRelations_FullMethodName  = "/tupelo.v1.Tupelo/ListRelations"
-	Tupelo_Read_FullMethodName           = "/tupelo.v1.Tupelo/Read"
-	Tupelo_Write_FullMethodName          = "/tupelo.v1.Tupelo/Write"
-	Tupelo_DeleteByFilter_FullMethodName = "/tupelo.v1.Tupelo/DeleteByFilter"
-	Tupelo_ReadSchema_FullMethodName     = "/tupelo.v1.Tupelo/ReadSchema"
-	Tupelo_WriteSchema_FullMethodName    = "/tupelo.v1.Tupelo/WriteSchema"
-	Tupelo_CompareSchema_FullMethodName  = "/tupelo.v1.Tupelo/CompareSchema"
-	Tupelo_Watch_FullMethodName          = "/tupelo.v1.Tupelo/Watch"
+	Tupelo_Check_FullMethodName             = "/tupelo.v1.Tupelo/Check"
+	Tupelo_BatchCheck_FullMethodName        = "/tupelo.v1.Tupelo/BatchCheck"
+	Tupelo_Expand_FullMethodName            = "/tupelo.v1.Tupelo/Expand"
+	Tupelo_ListObjects_FullMethodName       = "/tupelo.v1.Tupelo/ListObjects"
+	Tupelo_ListSubjects_FullMethodName      = "/tupelo.v1.Tupelo/ListSubjects"
+	Tupelo_ListRelations_FullMethodName     = "/tupelo.v1.Tupelo/ListRelations"
+	Tupelo_Read_FullMethodName              = "/tupelo.v1.Tupelo/Read"
+	Tupelo_Write_FullMethodName             = "/tupelo.v1.Tupelo/Write"
+	Tupelo_DeleteByFilter_FullMethodName    = "/tupelo.v1.Tupelo/DeleteByFilter"
+	Tupelo_RegisterCounter_FullMethodName   = "/tupelo.v1.Tupelo/RegisterCounter"
+	Tupelo_UnregisterCounter_FullMethodName = "/tupelo.v1.Tupelo/UnregisterCounter"
+	Tupelo_ReadCounter_FullMethodName       = "/tupelo.v1.Tupelo/ReadCounter"
+	Tupelo_ReadSchema_FullMethodName        = "/tupelo.v1.Tupelo/ReadSchema"
+	Tupelo_WriteSchema_FullMethodName       = "/tupelo.v1.Tupelo/WriteSchema"
+	Tupelo_CompareSchema_FullMethodName     = "/tupelo.v1.Tupelo/CompareSchema"
+	Tupelo_Watch_FullMethodName             = "/tupelo.v1.Tupelo/Watch"
 )
 
 // TupeloClient is the client API for Tupelo service.
@@ -121,6 +124,18 @@ type TupeloClient interface {
 	Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*WriteResponse, error)
 	// DeleteByFilter deletes the tuples that a filter selects, at one revision.
 	DeleteByFilter(ctx context.Context, in *DeleteByFilterRequest, opts ...grpc.CallOption) (*DeleteByFilterResponse, error)
+	// RegisterCounter gives a filter a name, to count the tuples that it selects by.
+	// FAILED_PRECONDITION if the name is taken.
+	RegisterCounter(ctx context.Context, in *RegisterCounterRequest, opts ...grpc.CallOption) (*RegisterCounterResponse, error)
+	// UnregisterCounter takes the name of a counter away. FAILED_PRECONDITION if
+	// there is no such counter.
+	UnregisterCounter(ctx context.Context, in *UnregisterCounterRequest, opts ...grpc.CallOption) (*UnregisterCounterResponse, error)
+	// ReadCounter counts the tuples that a counter's filter selects: by the counts
+	// that the store keeps where the filter names neither ids nor how they begin,
+	// else by going through the tuples. FAILED_PRECONDITION if there is no such
+	// counter at the answer's revision. A name that a schema takes away later
+	// selects nothing.
+	ReadCounter(ctx context.Context, in *ReadCounterRequest, opts ...grpc.CallOption) (*ReadCounterResponse, error)
 	// ReadSchema returns the schema. FAILED_PRECONDITION if none was written yet.
 	ReadSchema(ctx context.Context, in *ReadSchemaRequest, opts ...grpc.CallOption) (*ReadSchemaResponse, error)
 	// WriteSchema replaces the schema. It is refused with FAILED_PRECONDITION if
@@ -265,6 +280,36 @@ func (c *tupeloClient) DeleteByFilter(ctx context.Context, in *DeleteByFilterReq
 	return out, nil
 }
 
+func (c *tupeloClient) RegisterCounter(ctx context.Context, in *RegisterCounterRequest, opts ...grpc.CallOption) (*RegisterCounterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegisterCounterResponse)
+	err := c.cc.Invoke(ctx, Tupelo_RegisterCounter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tupeloClient) UnregisterCounter(ctx context.Context, in *UnregisterCounterRequest, opts ...grpc.CallOption) (*UnregisterCounterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnregisterCounterResponse)
+	err := c.cc.Invoke(ctx, Tupelo_UnregisterCounter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tupeloClient) ReadCounter(ctx context.Context, in *ReadCounterRequest, opts ...grpc.CallOption) (*ReadCounterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadCounterResponse)
+	err := c.cc.Invoke(ctx, Tupelo_ReadCounter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tupeloClient) ReadSchema(ctx context.Context, in *ReadSchemaRequest, opts ...grpc.CallOption) (*ReadSchemaResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReadSchemaResponse)
@@ -367,6 +412,18 @@ type TupeloServer interface {
 	Write(context.Context, *WriteRequest) (*WriteResponse, error)
 	// DeleteByFilter deletes the tuples that a filter selects, at one revision.
 	DeleteByFilter(context.Context, *DeleteByFilterRequest) (*DeleteByFilterResponse, error)
+	// RegisterCounter gives a filter a name, to count the tuples that it selects by.
+	// FAILED_PRECONDITION if the name is taken.
+	RegisterCounter(context.Context, *RegisterCounterRequest) (*RegisterCounterResponse, error)
+	// UnregisterCounter takes the name of a counter away. FAILED_PRECONDITION if
+	// there is no such counter.
+	UnregisterCounter(context.Context, *UnregisterCounterRequest) (*UnregisterCounterResponse, error)
+	// ReadCounter counts the tuples that a counter's filter selects: by the counts
+	// that the store keeps where the filter names neither ids nor how they begin,
+	// else by going through the tuples. FAILED_PRECONDITION if there is no such
+	// counter at the answer's revision. A name that a schema takes away later
+	// selects nothing.
+	ReadCounter(context.Context, *ReadCounterRequest) (*ReadCounterResponse, error)
 	// ReadSchema returns the schema. FAILED_PRECONDITION if none was written yet.
 	ReadSchema(context.Context, *ReadSchemaRequest) (*ReadSchemaResponse, error)
 	// WriteSchema replaces the schema. It is refused with FAILED_PRECONDITION if
@@ -429,6 +486,15 @@ func (UnimplementedTupeloServer) Write(context.Context, *WriteRequest) (*WriteRe
 }
 func (UnimplementedTupeloServer) DeleteByFilter(context.Context, *DeleteByFilterRequest) (*DeleteByFilterResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteByFilter not implemented")
+}
+func (UnimplementedTupeloServer) RegisterCounter(context.Context, *RegisterCounterRequest) (*RegisterCounterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RegisterCounter not implemented")
+}
+func (UnimplementedTupeloServer) UnregisterCounter(context.Context, *UnregisterCounterRequest) (*UnregisterCounterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnregisterCounter not implemented")
+}
+func (UnimplementedTupeloServer) ReadCounter(context.Context, *ReadCounterRequest) (*ReadCounterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadCounter not implemented")
 }
 func (UnimplementedTupeloServer) ReadSchema(context.Context, *ReadSchemaRequest) (*ReadSchemaResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadSchema not implemented")
@@ -611,6 +677,60 @@ func _Tupelo_DeleteByFilter_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Tupelo_RegisterCounter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegisterCounterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TupeloServer).RegisterCounter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Tupelo_RegisterCounter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TupeloServer).RegisterCounter(ctx, req.(*RegisterCounterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Tupelo_UnregisterCounter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnregisterCounterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TupeloServer).UnregisterCounter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Tupelo_UnregisterCounter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TupeloServer).UnregisterCounter(ctx, req.(*UnregisterCounterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Tupelo_ReadCounter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadCounterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TupeloServer).ReadCounter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Tupelo_ReadCounter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TupeloServer).ReadCounter(ctx, req.(*ReadCounterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Tupelo_ReadSchema_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReadSchemaRequest)
 	if err := dec(in); err != nil {
@@ -703,6 +823,18 @@ var Tupelo_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteByFilter",
 			Handler:    _Tupelo_DeleteByFilter_Handler,
+		},
+		{
+			MethodName: "RegisterCounter",
+			Handler:    _Tupelo_RegisterCounter_Handler,
+		},
+		{
+			MethodName: "UnregisterCounter",
+			Handler:    _Tupelo_UnregisterCounter_Handler,
+		},
+		{
+			MethodName: "ReadCounter",
+			Handler:    _Tupelo_ReadCounter_Handler,
 		},
 		{
 			MethodName: "ReadSchema",
