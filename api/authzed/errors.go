@@ -2,6 +2,7 @@ package authzed
 
 import (
 	"cmp"
+
 	"fmt"
 	"strings"
 	"time"
@@ -180,7 +181,7 @@ func inOwnWords(e *api.Error) string {
 }
 
 func newStatus(v verdict, message string, metadata map[string]string, retryAfter time.Duration) *status.Status {
-	st := status.New(v.code, message)
+	st := status.New(v.code, shortened(message, maxMessageBytes))
 	var details []protoadapt.MessageV1
 	if v.reason != v1.ErrorReason_ERROR_REASON_UNSPECIFIED || metadata != nil {
 		details = append(details, &errdetails.ErrorInfo{Reason: v.reason.String(), Domain: Domain, Metadata: metadata})
@@ -196,4 +197,17 @@ func newStatus(v verdict, message string, metadata map[string]string, retryAfter
 		return st // the details could not be marshalled; code and message say enough
 	}
 	return detailed
+}
+
+// maxMessageBytes bounds a message: a status goes into trailers, of which clients take
+// a few kilobytes only, and beyond that they lose all of it.
+const maxMessageBytes = 3072
+
+// shortened cuts a text to at most limit bytes, between characters, and says so.
+func shortened(text string, limit int) string {
+	const mark = " …"
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len(mark)], "") + mark
 }

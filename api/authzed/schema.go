@@ -14,8 +14,16 @@ import (
 	"github.com/tupelodb/tupelo/schema"
 )
 
+// newest asks for what holds now.
+func newest() *tupelov1.Consistency {
+	return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
+}
+
 // WriteSchema replaces the schema.
 func (s schemas) WriteSchema(ctx context.Context, r *v1.WriteSchemaRequest) (*v1.WriteSchemaResponse, error) {
+	if err := s.keepsParameters(ctx, r.Schema); err != nil {
+		return nil, err
+	}
 	answer, err := s.native.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: r.Schema})
 	if err != nil {
 		return nil, schemaRefused(err, r.Schema)
@@ -23,10 +31,54 @@ func (s schemas) WriteSchema(ctx context.Context, r *v1.WriteSchemaRequest) (*v1
 	return &v1.WriteSchemaResponse{WrittenAt: token(answer.Zookie)}, nil
 }
 
+// keepsParameters refuses a text whose caveats lack parameters that they have now, or
+// have them with other types: contexts that are stored have values for them. The
+// native call takes such a text, and checks that come to one of these contexts fail.
+// Two that write schemas at the same time may pass each other here.
+func (s schemas) keepsParameters(ctx context.Context, text string) error {
+	tree, err := schema.Load("", text)
+	if err != nil || len(tree.Caveats) == 0 {
+		return nil // the native call says what is wrong with a text
+	}
+	stored, err := s.native.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{Consistency: newest()})
+	if err != nil {
+		if reasonOf(err) == tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA {
+			return nil
+		}
+		return err
+	}
+	before, err := storedTree(stored.Text)
+	if err != nil {
+		return err
+	}
+	for _, now := range tree.Caveats {
+		if was, ok := before.Caveat(now.Name); ok {
+			if err := keepsParametersOf(was, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func keepsParametersOf(was, now *schema.Caveat) error {
+	for _, p := range was.Params {
+		about := map[string]string{"caveat_name": was.Name, "parameter_name": p.Name}
+		switch kept := parameter(now, p.Name); {
+		case kept == nil:
+			about["operation"] = "remove_parameter"
+			return refuse(strandingSchema, about, "caveat `%s` must keep its parameter `%s`", was.Name, p.Name)
+		case kept.Type.String() != p.Type.String():
+			about["operation"] = "change_parameter_type"
+			return refuse(strandingSchema, about, "parameter `%s` of caveat `%s` must stay %s", p.Name, was.Name, p.Type)
+		}
+	}
+	return nil
+}
+
 // ReadSchema returns the newest schema, as it was written.
 func (s schemas) ReadSchema(ctx context.Context, _ *v1.ReadSchemaRequest) (*v1.ReadSchemaResponse, error) {
-	newest := &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
-	answer, err := s.native.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{Consistency: newest})
+	answer, err := s.native.ReadSchema(ctx, &tupelov1.ReadSchemaRequest{Consistency: newest()})
 	if err != nil {
 		return nil, schemaAbsent(err)
 	}
@@ -42,11 +94,16 @@ func (a *adapter) schemaAt(ctx context.Context, c *v1.Consistency) (*schema.Sche
 	if err != nil {
 		return nil, "", schemaAbsent(err)
 	}
-	tree, err := schema.Parse("", answer.Text)
+	tree, err := storedTree(answer.Text)
+	return tree, answer.Zookie, err
+}
+
+func storedTree(text string) (*schema.Schema, error) {
+	tree, err := schema.Parse("", text)
 	if err != nil {
-		return nil, "", fmt.Errorf("reading the stored schema: %w", err)
+		return nil, fmt.Errorf("reading the stored schema: %w", err)
 	}
-	return tree, answer.Zookie, nil
+	return tree, nil
 }
 
 // schemaAbsent tells that there is no schema, if that is what the error says, in
@@ -86,6 +143,9 @@ func problemsTold(problems *schema.Errors) (verdict, map[string]string) {
 	return mistypedSchema, aboutTold(problems.Problems[0].About)
 }
 
+// maxWordBytes bounds what is told of a schema's own words, which may have any length.
+const maxWordBytes = 256
+
 // placeTold says where a problem is. Places count from 0 here, and end with what
 // they hold last.
 func placeTold(p *schema.Problem) map[string]string {
@@ -100,7 +160,7 @@ func placeTold(p *schema.Problem) map[string]string {
 		"start_column_position": strconv.Itoa(start),
 		"end_line_number":       strconv.Itoa(p.Pos.Line - 1),
 		"end_column_position":   strconv.Itoa(end - 1),
-		"source_code":           p.Line[from:min(end, len(p.Line))],
+		"source_code":           shortened(p.Line[from:min(end, len(p.Line))], maxWordBytes),
 	}
 }
 
@@ -127,7 +187,7 @@ func aboutTold(a schema.About) map[string]string {
 	metadata := make(map[string]string)
 	for _, told := range [][2]string{{called.definition, a.Definition}, {called.member, a.Member}, {called.name, a.Name}} {
 		if told[0] != "" {
-			metadata[told[0]] = told[1]
+			metadata[told[0]] = shortened(told[1], maxWordBytes)
 		}
 	}
 	return metadata

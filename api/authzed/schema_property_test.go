@@ -70,6 +70,34 @@ func TestADiffOneWayUndoesTheOtherWay(t *testing.T) {
 	}
 }
 
+func FuzzAnyTextIsComparedOrRefused(f *testing.F) {
+	f.Add(gitclub)
+	f.Add("definition user {}\ndefinition doc {\n\trelation one: nobody#ever | doc:*\n\tpermission two = three->four - (one & two)\n}")
+	f.Add("use self\nuse partial\npartial one { ...one }\ndefinition user {\n...one\npermission all = self\n}")
+	f.Add("caveat one(num int, num string) { num > 'x' }")
+	for seed := range uint64(5) {
+		f.Add(schema.Format(randomSchema(seed)))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		tree, err := otherSchema(text)
+		if err != nil {
+			if _, told := err.(*statusError); !told {
+				t.Fatalf("%T: %v", err, err)
+			}
+			return
+		}
+		var none differences
+		if none.schemas(tree, tree); len(none) != 0 {
+			t.Fatalf("%v", none)
+		}
+		u := newUses(tree)
+		for kind := range u.members {
+			u.references(u.below(kind))
+			u.references(u.above(kind))
+		}
+	})
+}
+
 // named names a difference by its kind and what it is about.
 func named(d *v1.ReflectionSchemaDiff) string {
 	switch d := d.Diff.(type) {

@@ -180,3 +180,35 @@ func TestASchemaThatStrandsRelationshipsIsToldByWhatItTakesAway(t *testing.T) {
 	}
 	c.write(t, team+"definition repository {\n\trelation reader: team#member\n}")
 }
+
+func TestACaveatKeepsTheParametersThatContextsHaveValuesFor(t *testing.T) {
+	c := newClient(t)
+	c.write(t, "definition user {}\ncaveat late(hour int, day string) { hour > 9 && day == 'monday' }")
+	type names = map[string]string
+	for text, want := range map[string]names{
+		"caveat late(hour int) { hour > 9 }":                                      {"operation": "remove_parameter", "caveat_name": "late", "parameter_name": "day"},
+		"caveat late(hour double, day string) { hour > 9.0 && day == 'monday' }":  {"operation": "change_parameter_type", "caveat_name": "late", "parameter_name": "hour"},
+		"caveat late(hour int, day list<string>) { hour > 9 && 'monday' in day }": {"operation": "change_parameter_type", "caveat_name": "late", "parameter_name": "day"},
+	} {
+		_, err := c.WriteSchema(t.Context(), &v1.WriteSchemaRequest{Schema: "definition user {}\n" + text})
+		about := wantRefusal(t, err, codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_SCHEMA_TYPE_ERROR)
+		if diff := cmp.Diff(want, about); diff != "" {
+			t.Errorf("%v: -want +got\n%s", err, diff)
+		}
+	}
+	c.write(t, "caveat late(day string, hour int, more bool) { more || hour > 9 && day == 'monday' }")
+	c.write(t, "definition user {}")
+	c.write(t, "caveat late(hour double) { hour > 9.0 }")
+}
+
+func TestLongWordsOfASchemaDoNotMakeAStatusThatIsLost(t *testing.T) {
+	c := newClient(t)
+	long := strings.Repeat("long", 100_000)
+	_, err := c.WriteSchema(t.Context(), &v1.WriteSchemaRequest{Schema: "definition user {}\ndefinition doc {\n\trelation owner: " + long + "\n}"})
+	about := wantRefusal(t, err, codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_SCHEMA_TYPE_ERROR)
+	if name := about["definition_name"]; len(name) != maxWordBytes || len(err.Error()) > maxMessageBytes+200 {
+		t.Errorf("%d bytes, and a message of %d", len(name), len(err.Error()))
+	}
+	_, err = c.WriteSchema(t.Context(), &v1.WriteSchemaRequest{Schema: "definition " + long + " {}\ndefinition ! {}"})
+	wantRefusal(t, err, codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_SCHEMA_PARSE_ERROR)
+}
