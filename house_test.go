@@ -172,6 +172,7 @@ var testImports = map[string][]edge{
 	"api/authzed": {
 		{"replica", "it runs a whole node in the test's process"},
 		{"schema/schematest", "random schemas"},
+		{"rewrite/rewritetest", "random tuples"},
 	},
 	"raft/sim": {
 		{"api", "it runs whole nodes in the test's process"},

@@ -2,6 +2,7 @@ package authzed
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
@@ -14,6 +15,7 @@ import (
 const (
 	maxTreeSubjects = 10_000
 	maxTreeSize     = 100_000
+	maxTreeLevels   = 200 // of usersets within usersets, where circles lead along many ways
 )
 
 // ExpandPermissionTree returns the tree of a permission or relation, down to the
@@ -30,7 +32,11 @@ func (p permissions) ExpandPermissionTree(ctx context.Context, r *v1.ExpandPermi
 		return nil, refuse(tooLarge, nil,
 			"the tree has more than %d subjects; LookupSubjects and ReadRelationships give them one by one", maxTreeSubjects)
 	}
-	u := unfolding{opened: make(map[string]unfolded)}
+	u := unfolding{
+		opened: make(map[string]*tupelov1.UsersetTree), above: make(map[string]int),
+		whole: make(map[string]unfolded), highest: math.MaxInt,
+	}
+	u.find(answer.Tree)
 	tree, err := u.userset(answer.Tree)
 	if err != nil {
 		return nil, err
@@ -39,42 +45,66 @@ func (p permissions) ExpandPermissionTree(ctx context.Context, r *v1.ExpandPermi
 }
 
 // unfolding turns the nodes of a native tree into those of this protocol. A native
-// tree opens each userset once; here it stands wherever it belongs.
+// tree opens each userset once; here it stands wherever it belongs, but not within
+// itself: what is in a userset by way of itself is in it without.
 type unfolding struct {
-	size   int // nodes and subjects so far
-	opened map[string]unfolded
+	size   int                              // nodes and subjects so far
+	opened map[string]*tupelov1.UsersetTree // where the native tree opens a userset
+	above  map[string]int                   // the usersets above, by their level
+	whole  map[string]unfolded              // what can stand anywhere
+	// highest is the level of the highest userset above that what was unfolded last
+	// lacks, because it stands within it.
+	highest int
 }
 
-// unfolded is a userset that was opened, and how much there is of it. It has no
-// tree while it is being opened.
+// unfolded is a userset's tree, and how much there is of it.
 type unfolded struct {
 	tree *v1.PermissionRelationshipTree
 	size int
 }
 
-// userset turns a userset into a leaf, if it is a relation, or an operation. A
-// userset within itself adds nothing, and is an empty leaf.
+// keyOf names a userset.
+func keyOf(t *tupelov1.UsersetTree) string {
+	return t.GetObject().GetType() + ":" + t.GetObject().GetId() + "#" + t.GetRelation()
+}
+
+// find lists where usersets are opened.
+func (u *unfolding) find(t *tupelov1.UsersetTree) {
+	if t.Kind == tupelov1.UsersetTree_KIND_USERSET && len(t.Children) > 0 {
+		u.opened[keyOf(t)] = t
+	}
+	for _, child := range t.Children {
+		u.find(child)
+	}
+}
+
+// userset turns a userset into a leaf, if it is a relation, or an operation. Within
+// itself it is an empty leaf.
 func (u *unfolding) userset(t *tupelov1.UsersetTree) (*v1.PermissionRelationshipTree, error) {
-	key := t.GetObject().GetType() + ":" + t.GetObject().GetId() + "#" + t.GetRelation()
-	switch {
-	case t.GetCut() == tupelov1.UsersetTree_CUT_FOLDED:
+	key := keyOf(t)
+	if t.Cut == tupelov1.UsersetTree_CUT_FOLDED || len(u.above) > maxTreeLevels {
 		return nil, refuse(tooDeep, nil, "%s is further away than relationships are followed", key)
-	case t.GetCut() == tupelov1.UsersetTree_CUT_REPEATED:
-		before := u.opened[key]
-		if before.tree == nil {
-			return u.leaf(t, nil)
-		}
-		return before.tree, u.grow(before.size)
-	case len(t.GetChildren()) != 1:
+	}
+	if level, within := u.above[key]; within {
+		u.highest = min(u.highest, level)
 		return u.leaf(t, nil)
 	}
-	begin := u.size
-	u.opened[key] = unfolded{}
+	if before, ok := u.whole[key]; ok {
+		return before.tree, u.grow(before.size)
+	}
+	begin, level, besides := u.size, len(u.above), u.highest
+	u.above[key], u.highest = level, math.MaxInt
+	t = u.opened[key]
 	made, err := u.body(t, t.Children[0])
 	if err != nil {
 		return nil, err
 	}
-	u.opened[key] = unfolded{made, u.size - begin}
+	delete(u.above, key)
+	if u.highest >= level {
+		u.whole[key] = unfolded{made, u.size - begin}
+		u.highest = math.MaxInt
+	}
+	u.highest = min(u.highest, besides)
 	return made, nil
 }
 

@@ -63,24 +63,30 @@ func (a *adapter) newTracing(ctx context.Context, zookie string) (*tracing, erro
 
 // of tells an explanation of a check.
 func (t *tracing) of(e *tupelov1.Explanation, about *v1.SubjectReference, given *structpb.Struct) *v1.DebugInformation {
-	c := &checkTrace{tracing: t, subject: about, given: given, formulas: make(map[string]formula)}
-	return &v1.DebugInformation{Check: c.node(e.GetRoot()), SchemaUsed: t.schemaText}
+	c := &checkTrace{tracing: t, subject: about, given: given, formulas: make(map[*tupelov1.ExplanationStep]formula), named: make(map[string]formula)}
+	return &v1.DebugInformation{Check: c.node(e.GetRoot(), ""), SchemaUsed: t.schemaText}
 }
 
 // checkTrace is the trace of one check. The usersets of the explanation are its
 // nodes; what joins them is left out.
 type checkTrace struct {
 	*tracing
-	subject  *v1.SubjectReference
-	given    *structpb.Struct
-	formulas map[string]formula // of usersets that are conditional
+	subject *v1.SubjectReference
+	given   *structpb.Struct
+	// formulas has what conditional usersets depend on: by their steps, and for steps
+	// that stand for one shown above by its name.
+	formulas map[*tupelov1.ExplanationStep]formula
+	named    map[string]formula
 }
 
-func (c *checkTrace) node(step *tupelov1.ExplanationStep) *v1.CheckDebugTrace {
+// node tells a userset, or an object whose type lacks the target of the arrow that
+// led to it.
+func (c *checkTrace) node(step *tupelov1.ExplanationStep, target string) *v1.CheckDebugTrace {
+	permission := cmp.Or(step.GetRelation(), target)
 	node := &v1.CheckDebugTrace{
 		TraceOperationId: c.operation,
-		Resource:         objectReference(step.GetObject()), Permission: step.GetRelation(),
-		PermissionType: c.kinds[step.GetObject().GetType()+"#"+step.GetRelation()],
+		Resource:         objectReference(step.GetObject()), Permission: permission,
+		PermissionType: c.kinds[step.GetObject().GetType()+"#"+permission],
 		Subject:        c.subject, Result: tracedResult(step), Duration: step.GetElapsed(), Source: tracedSource(step),
 	}
 	node.CaveatEvaluationInfo = c.evaluation(step)
@@ -99,7 +105,7 @@ func (c *checkTrace) node(step *tupelov1.ExplanationStep) *v1.CheckDebugTrace {
 func (c *checkTrace) nodesBelow(step *tupelov1.ExplanationStep, problems *v1.CheckDebugTrace_SubProblems) {
 	for _, child := range step.GetChildren() {
 		if child.Kind == tupelov1.ExplanationStep_KIND_USERSET {
-			problems.Traces = append(problems.Traces, c.node(child))
+			problems.Traces = append(problems.Traces, c.node(child, step.GetTarget()))
 		} else {
 			c.nodesBelow(child, problems)
 		}
@@ -157,10 +163,13 @@ func (c *checkTrace) evaluation(step *tupelov1.ExplanationStep) *v1.CaveatEvalIn
 		info.Result = v1.CaveatEvalInfo_RESULT_FALSE
 	}
 	f := c.below(step, step.GetResult())
-	if len(f.names) == 0 && step.GetResult() != tupelov1.Result_RESULT_CONDITIONAL {
+	switch {
+	case step.GetResult() == tupelov1.Result_RESULT_CONDITIONAL: // perhaps by the tuple that led here
+		f = c.userset(step, step.GetResult())
+	case len(f.names) == 0:
 		return nil
 	}
-	info.Expression = f.text
+	info.Expression = cmp.Or(f.text, "…") // of what the explanation shows elsewhere or not at all
 	if len(f.names) == 1 {
 		info.CaveatName = f.names[0]
 	}
@@ -288,13 +297,23 @@ func (c *checkTrace) userset(step *tupelov1.ExplanationStep, want tupelov1.Resul
 		parts = append(parts, c.ofTuple(step.Tuple))
 	}
 	if want == tupelov1.Result_RESULT_CONDITIONAL {
-		key := step.Object.GetType() + ":" + step.Object.GetId() + "#" + step.Relation
-		if _, known := c.formulas[key]; !known && len(step.Children) > 0 {
-			c.formulas[key] = c.below(step, want)
-		}
-		parts = append(parts, c.formulas[key])
+		parts = append(parts, c.own(step))
 	}
 	return join(" && ", parts...)
+}
+
+// own is the formula of a conditional userset itself.
+func (c *checkTrace) own(step *tupelov1.ExplanationStep) formula {
+	name := step.Object.GetType() + ":" + step.Object.GetId() + "#" + step.Relation
+	if len(step.Children) == 0 {
+		return c.named[name] // in a circle none: that adds nothing
+	}
+	f, known := c.formulas[step]
+	if !known {
+		f = c.below(step, step.Result)
+		c.formulas[step], c.named[name] = f, f
+	}
+	return f
 }
 
 // ofTuple is the formula of a tuple, if it has a caveat.
