@@ -19,6 +19,11 @@ import (
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
+// streamWorkers is how many goroutines are kept for calls. An evaluation needs a
+// stack that goroutines do not begin with, and growing it for every call anew was a
+// fifth of what a check costs. Calls beyond them get goroutines of their own.
+const streamWorkers = 64
+
 // buildGRPC makes the gRPC server with the services on it.
 func (s *Server) buildGRPC(o *Options) error {
 	options := []grpc.ServerOption{
@@ -27,6 +32,7 @@ func (s *Server) buildGRPC(o *Options) error {
 		grpc.MaxRecvMsgSize(o.MaxRequestBytes),
 		// Whoever closes the store after Serve must not do so under a handler.
 		grpc.WaitForHandlers(true),
+		grpc.NumStreamWorkers(streamWorkers),
 		// Clients that keep idle connections alive are welcome, up to a ping
 		// every ten seconds.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
