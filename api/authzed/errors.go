@@ -109,6 +109,8 @@ var tellings = map[tupelov1.ErrorReason]telling{
 	tupelov1.ErrorReason_ERROR_REASON_INVALID_CONTEXT:      {mistypedContext, nil},
 	tupelov1.ErrorReason_ERROR_REASON_CONDITION_FAILED:     {failedCondition, map[string]string{"caveat": "caveat_name", "parameter": "parameter_name"}},
 	tupelov1.ErrorReason_ERROR_REASON_TUPLE_EXISTS:         {recreated, nil},
+	tupelov1.ErrorReason_ERROR_REASON_COUNTER_EXISTS:       {counterThere, map[string]string{"counter": "counter_name"}},
+	tupelov1.ErrorReason_ERROR_REASON_COUNTER_UNKNOWN:      {counterAbsent, map[string]string{"counter": "counter_name"}},
 	tupelov1.ErrorReason_ERROR_REASON_SCHEMA_CHANGED:       {conflict, nil},
 }
 

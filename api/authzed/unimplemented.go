@@ -1,8 +1,6 @@
 package authzed
 
 import (
-	"context"
-
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc"
 )
@@ -22,13 +20,4 @@ func (experimental) BulkImportRelationships(grpc.ClientStreamingServer[v1.BulkIm
 }
 func (experimental) BulkExportRelationships(*v1.BulkExportRelationshipsRequest, grpc.ServerStreamingServer[v1.BulkExportRelationshipsResponse]) error {
 	return notBuilt("BulkExportRelationships")
-}
-func (experimental) ExperimentalRegisterRelationshipCounter(context.Context, *v1.ExperimentalRegisterRelationshipCounterRequest) (*v1.ExperimentalRegisterRelationshipCounterResponse, error) {
-	return nil, notBuilt("ExperimentalRegisterRelationshipCounter")
-}
-func (experimental) ExperimentalCountRelationships(context.Context, *v1.ExperimentalCountRelationshipsRequest) (*v1.ExperimentalCountRelationshipsResponse, error) {
-	return nil, notBuilt("ExperimentalCountRelationships")
-}
-func (experimental) ExperimentalUnregisterRelationshipCounter(context.Context, *v1.ExperimentalUnregisterRelationshipCounterRequest) (*v1.ExperimentalUnregisterRelationshipCounterResponse, error) {
-	return nil, notBuilt("ExperimentalUnregisterRelationshipCounter")
 }
