@@ -151,3 +151,29 @@ func TestRepeatedUsersetsDoNotMultiplyWithoutBound(t *testing.T) {
 	_, err := expand(t, c, "thing:x", "p40")
 	wantRefusal(t, err, codes.ResourceExhausted, v1.ErrorReason_ERROR_REASON_UNSPECIFIED)
 }
+
+// TestAUsersetLacksItselfOnlyWithinItself has permissions in a circle: within aaa,
+// bbb is shown without aaa; beside it, with.
+func TestAUsersetLacksItselfOnlyWithinItself(t *testing.T) {
+	c := withWorld(t, `
+definition user {}
+
+definition thing {
+	relation parent: thing
+	relation owner: user
+	relation other: user
+	permission aaa = owner + parent->bbb
+	permission bbb = other + parent->aaa
+	permission both = aaa & bbb
+}
+`, rel("thing", "x", "parent", "thing", "x", ""), rel("thing", "x", "owner", "user", "ana", ""))
+	got, err := expand(t, c, "thing:x", "both")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{testClient: c}
+	ana := &v1.SubjectReference{Object: ref("user:ana")}
+	if !w.holds(t, got.TreeRoot, ana) || w.holds(t, got.TreeRoot, &v1.SubjectReference{Object: ref("user:bo")}) {
+		t.Errorf("ana owns x, and so is in both; the tree:\n%s", drawTree(got.TreeRoot))
+	}
+}
