@@ -191,9 +191,11 @@ var testImports = map[string][]edge{
 	},
 	"bench": {
 		{"api", "it measures a whole node in process"},
+		{"api/authzed", "it measures what clients of SpiceDB see"},
 		{"raft", "it measures a whole node in process"},
 		{"rewrite", "it measures checks without the network"},
 		{"schema", "it measures checks without the network"},
+		{"replica", "the node that other processes measure is as serve has it"},
 		{"store", "it measures checks, writes and bytes on disk without the network"},
 	},
 	"validate": {
@@ -234,6 +236,7 @@ var territories = []territory{
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
 	{"github.com/authzed/authzed-go", []string{"api/authzed"}, "one package knows the other protocol"},
+	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
 	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
 	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},

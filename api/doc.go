@@ -53,6 +53,9 @@
 // Protobuf messages stay in this package. It knows the log and the other nodes
 // by interfaces of its own, and neither raft nor Pebble.
 //
+// What stands before a server in its own process, such as another protocol's HTTP
+// form, calls it by Dial and is served by ServeHTTP: local.go and http.go.
+//
 // A Cluster's members are told of and changed by admin.go, and compared by verify.go.
 //
 // Read next: proto/tupelo/v1/tupelo.proto, then check.go for a read and

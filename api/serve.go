@@ -38,11 +38,11 @@ func (s *Server) buildGRPC(o *Options) error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	}
 	if o.CertFile != "" || o.KeyFile != "" {
-		c, err := newCertificate(o.CertFile, o.KeyFile, s.logger)
-		if err != nil {
+		var err error
+		if s.certificate, err = newCertificate(o.CertFile, o.KeyFile, s.logger); err != nil {
 			return err
 		}
-		options = append(options, grpc.Creds(credentials.NewTLS(c.config())))
+		options = append(options, grpc.Creds(exceptLocal{credentials.NewTLS(s.certificate.config())}))
 	}
 	if o.TracerProvider != nil {
 		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(
@@ -76,6 +76,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.grpc.Serve(listener) })
+	group.Go(s.serveLocal)
 	group.Go(func() error { s.watchHealth(ctx); return nil })
 	group.Go(func() error { s.collect(ctx); return nil })
 	group.Go(func() error { s.stop(ctx); return nil })

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
@@ -102,10 +103,12 @@ type Server struct {
 
 	waitLimit, drainLimit, window, collectEvery time.Duration
 
-	grpc     *grpc.Server
-	health   *health.Server
-	draining context.Context // ends when the server is told to stop
-	drain    context.CancelFunc
+	grpc        *grpc.Server
+	local       *bufconn.Listener // of Dial
+	certificate *certificate      // nil without TLS
+	health      *health.Server
+	draining    context.Context // ends when the server is told to stop
+	drain       context.CancelFunc
 
 	fingerprint atomic.Pointer[fingerprint]
 	minted      atomic.Pointer[minted]
@@ -138,6 +141,7 @@ func New(o Options) (*Server, error) {
 		recorder:  newRecorder(o.RecordChecks, maxRecordedBytes, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 		now:       o.Now,
 		freshness: &freshness{log: o.Log, bound: o.MaxStaleness, begun: time.Now()},
+		local:     bufconn.Listen(localBytes),
 		waitLimit: o.WaitLimit, drainLimit: o.DrainLimit, window: o.HistoryWindow, collectEvery: o.CollectEvery,
 	}
 	s.draining, s.drain = context.WithCancel(context.Background())

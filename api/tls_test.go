@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,5 +177,36 @@ func TestTheServiceIsReachedOverTLS(t *testing.T) {
 	if plain, err := tls.Dial("tcp", listener.Addr().String(), old); err == nil {
 		plain.Close()
 		t.Error("TLS 1.1 is accepted")
+	}
+}
+
+func TestHTTPSpeaksTheNewestCertificateAndCallsOfDialNone(t *testing.T) {
+	files := newPairFiles(t)
+	first, second := newKeyPair(t, 1), newKeyPair(t, 2)
+	files.writePair(t, first)
+	l := newTestLog(t)
+	l.lead(t)
+	s := newTestServer(t, l, func(o *Options) { o.CertFile, o.KeyFile = files.certFile, files.keyFile })
+	w := serveHTTP(t, s, http.NotFoundHandler())
+	defer w.stop()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(first.cert)
+	roots.AppendCertsFromPEM(second.cert)
+	expect := func(serial int64) {
+		t.Helper()
+		conn, err := tls.Dial("tcp", w.address, &tls.Config{RootCAs: roots, ServerName: "localhost"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got := conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(); got != serial {
+			t.Errorf("certificate %d, want %d", got, serial)
+		}
+	}
+	expect(1)
+	files.writePair(t, second)
+	expect(2)
+	if _, err := grpc_health_v1.NewHealthClient(w.conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -27,5 +27,7 @@
 //
 // Differences from SpiceDB, each with its reason, are in docs/spicedb.md.
 //
+// Over HTTP there is the same in JSON, by calls of these services: gateway.go.
+//
 // Read next: register.go for what stands around every call, check.go for a call.
 package authzed

@@ -2,7 +2,7 @@ package authzed
 
 import (
 	"cmp"
-
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,6 +20,9 @@ import (
 
 // Domain is the domain of the ErrorInfo that errors carry.
 const Domain = "authzed.com"
+
+// errLargeValue refuses a JSON value of a request over HTTP.
+var errLargeValue = errors.New("the request has more bytes than this server takes")
 
 // statusError is an error as this protocol tells it, and what it was made of.
 type statusError struct {

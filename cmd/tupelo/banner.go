@@ -9,6 +9,7 @@ import (
 // ready is what serve tells when it answers.
 type ready struct {
 	Address  string        `json:"address"`
+	HTTP     string        `json:"http,omitempty"` // authzed.api.v1 as JSON
 	Metrics  string        `json:"metrics,omitempty"`
 	Data     string        `json:"data,omitempty"`
 	NodeID   string        `json:"node_id,omitempty"`
@@ -27,7 +28,7 @@ func announce(t *terminal, logger *slog.Logger, r ready) {
 	case t.interactive():
 		fmt.Fprint(t.diag, bannerText(r))
 	default:
-		logger.Info("serving", "address", r.Address, "metrics", r.Metrics, "data", r.where(), "node", r.NodeID, "raft_address", r.Peers, "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
+		logger.Info("serving", "address", r.Address, "http", r.HTTP, "metrics", r.Metrics, "data", r.where(), "node", r.NodeID, "raft_address", r.Peers, "revision", r.Revision, "ready_in", r.ReadyIn.Round(time.Microsecond))
 	}
 }
 
@@ -42,6 +43,9 @@ func bannerText(r ready) string {
 	text := fmt.Sprintf("\n  Tupelo %s\n\n", readBuild().Version)
 	row := func(name string, value any) { text += fmt.Sprintf("  %-10s%v\n", name, value) }
 	row("address", r.Address)
+	if r.HTTP != "" {
+		row("http", r.HTTP+" (authzed.api.v1)")
+	}
 	if r.Metrics != "" {
 		row("metrics", "http://"+r.Metrics+"/metrics")
 	}

@@ -25,16 +25,17 @@ import (
 
 // serveOptions are the settings of serve.
 type serveOptions struct {
-	data, listen, metricsAddr, otlpEndpoint string
-	memory                                  bool
-	tokens                                  []string
-	tlsCert, tlsKey                         string
-	logLevel, logFormat                     choice
-	cache, maxRequest                       byteSize
-	gcWindow, drain, wait                   time.Duration
-	maxDepth, maxSubProblems, maxSteps      int
-	recordChecks                            int
-	member                                  memberOptions
+	data, listen, httpAddr, metricsAddr string
+	otlpEndpoint                        string
+	memory                              bool
+	tokens                              []string
+	tlsCert, tlsKey                     string
+	logLevel, logFormat                 choice
+	cache, maxRequest                   byteSize
+	gcWindow, drain, wait               time.Duration
+	maxDepth, maxSubProblems, maxSteps  int
+	recordChecks                        int
+	member                              memberOptions
 }
 
 func newServeCommand(t *terminal) *cobra.Command {
@@ -80,6 +81,7 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.tokens, "token", nil, "bearer token to let in; repeatable, or a list with commas")
 	flags.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of the certificate to speak TLS with")
 	flags.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of its key")
+	flags.StringVar(&o.httpAddr, "http-addr", "", "address for authzed.api.v1 over HTTP, as host:port")
 	flags.StringVar(&o.metricsAddr, "metrics-addr", "", "address for /metrics and /healthz over HTTP, as host:port")
 	flags.Var(&o.logLevel, "log-level", "least level to log")
 	flags.Var(&o.logFormat, "log-format", "form of the log")
@@ -93,7 +95,7 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.Var(&o.maxRequest, "max-request-size", "largest request to take")
 	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that any call waits for a revision or for its write, whatever its deadline")
 	flags.DurationVar(&o.drain, "drain-limit", 10*time.Second, "how long calls may go on once the server is told to stop")
-	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "metrics-addr",
+	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "http-addr", "metrics-addr",
 		"log-level", "log-format", "otlp-endpoint", "cache", "gc-window", "max-depth", "max-sub-problems",
 		"max-steps", "record-checks", "max-request-size", "wait-limit", "drain-limit")
 	o.member.register(flags)
@@ -146,8 +148,10 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.tlsCert == "" && !isLoopbackAddr(l.calls.Addr()) {
-		logger.Warn("tokens cross the network in the clear: the listener speaks no TLS; see --tls-cert", "address", l.calls.Addr())
+	for _, listener := range l.ofClients() {
+		if o.tlsCert == "" && !isLoopbackAddr(listener.Addr()) {
+			logger.Warn("tokens cross the network in the clear: the listener speaks no TLS; see --tls-cert", "address", listener.Addr())
+		}
 	}
 	registry := newRegistry()
 	n, err := o.openNode(ctx, logger, traces, registry)
@@ -164,9 +168,9 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		logger.Info("stopped")
 	}()
 	defer context.AfterFunc(ctx, func() { logger.Info("stopping") })()
-	return runNode(ctx, n, l, registry, func(revision uint64) {
+	return o.runNode(ctx, n, l, registry, func(revision uint64) {
 		announce(t, logger, ready{
-			Address: l.calls.Addr().String(), Metrics: l.metricsAddr(), Data: o.data,
+			Address: l.calls.Addr().String(), HTTP: addressOf(l.http), Metrics: addressOf(l.metrics), Data: o.data,
 			Revision: revision, ReadyIn: time.Since(started), NodeID: o.member.nodeID, Peers: n.Address(),
 		})
 	})
@@ -206,7 +210,7 @@ func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prome
 }
 
 // runNode answers calls until ctx ends, which is no error, or something fails.
-func runNode(ctx context.Context, n *replica.Replica, l listeners, registry *prometheus.Registry, whenReady func(revision uint64)) error {
+func (o *serveOptions) runNode(ctx context.Context, n *replica.Replica, l listeners, registry *prometheus.Registry, whenReady func(revision uint64)) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		err := n.Server().Serve(running, l.calls)
@@ -215,6 +219,9 @@ func runNode(ctx context.Context, n *replica.Replica, l listeners, registry *pro
 		}
 		return err
 	})
+	if l.http != nil {
+		group.Go(func() error { return serveHTTP(running, n.Server(), l.http, int(o.maxRequest)) })
+	}
 	if l.metrics != nil {
 		group.Go(func() error { return serveMetrics(running, l.metrics, n.Server().MetricsHandler(registry)) })
 	}

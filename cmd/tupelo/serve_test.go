@@ -141,6 +141,43 @@ func TestServeReportsHealthAndMetrics(t *testing.T) {
 	}
 }
 
+func TestServeAnswersSpiceDBsClientsOverHTTP(t *testing.T) {
+	s := runServe(t, "--memory", "--token", "secret", "--http-addr", "127.0.0.1:0")
+	t.Setenv("TUPELO_ADDR", s.ready.Address)
+	t.Setenv("TUPELO_TOKEN", "secret")
+	mustTupelo(t, "import", "testdata/files/fixture.yaml")
+	if got := get(t, "http://"+s.ready.HTTP+"/healthz"); !strings.Contains(got, "SERVING") {
+		t.Errorf("the health is %q", got)
+	}
+	read := func(token string) (status int, text string) {
+		request, err := http.NewRequest(http.MethodPost, "http://"+s.ready.HTTP+"/v1/schema/read", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
+	}
+	if status, text := read("secret"); status != http.StatusOK || !strings.Contains(text, `"schemaText":"definition user {}`) {
+		t.Errorf("%d: %s", status, text)
+	}
+	if status, text := read("guess"); status != http.StatusUnauthorized {
+		t.Errorf("%d: %s", status, text)
+	}
+	s.end(t)
+	if _, err := http.Get("http://" + s.ready.HTTP + "/healthz"); err == nil {
+		t.Error("HTTP is served after the end")
+	}
+}
+
 func get(t *testing.T, url string) string {
 	t.Helper()
 	response, err := http.Get(url)
@@ -158,6 +195,7 @@ func get(t *testing.T, url string) string {
 func TestServeRefusesOtherMachinesWithoutATokenAndTouchesNothing(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	expectFailure(t, api.ErrTokenRequired.Error(), "serve", "--data", data, "--listen", "0.0.0.0:0")
+	expectFailure(t, api.ErrTokenRequired.Error(), "serve", "--data", data, "--listen", "127.0.0.1:0", "--http-addr", "0.0.0.0:0")
 	if exists(t, data) {
 		t.Error("the data directory was made")
 	}
@@ -201,6 +239,7 @@ func TestAnAddressThatIsTakenIsNamed(t *testing.T) {
 	addr := taken.Addr().String()
 	data := filepath.Join(t.TempDir(), "data")
 	expectFailure(t, "--listen "+addr, "serve", "--data", data, "--listen", addr)
+	expectFailure(t, "--http-addr "+addr, "serve", "--data", data, "--listen", "127.0.0.1:0", "--http-addr", addr)
 	expectFailure(t, "--metrics-addr "+addr, "serve", "--data", data, "--listen", "127.0.0.1:0", "--metrics-addr", addr)
 	if exists(t, data) {
 		t.Error("the data directory was made")
@@ -280,13 +319,14 @@ func TestTheProcessEndsWhenItsNodeFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := (&serveOptions{listen: "127.0.0.1:0"}).openListeners()
+	o := &serveOptions{listen: "127.0.0.1:0"}
+	l, err := o.openListeners()
 	if err != nil {
 		t.Fatal(err)
 	}
 	isReady, ended := make(chan uint64, 1), make(chan error, 1)
 	go func() {
-		ended <- runNode(t.Context(), n, l, newRegistry(), func(revision uint64) { isReady <- revision })
+		ended <- o.runNode(t.Context(), n, l, newRegistry(), func(revision uint64) { isReady <- revision })
 	}()
 	<-isReady
 	broken.Store(true)
@@ -374,10 +414,11 @@ func TestWaysToSendTracesThatAreNotThereAreRefused(t *testing.T) {
 }
 
 func TestTheBannerSaysWhereAndWhat(t *testing.T) {
-	got := bannerText(ready{Address: "127.0.0.1:50051", Metrics: "127.0.0.1:9090", Data: "./data", Revision: 42, ReadyIn: 38 * time.Millisecond})
+	got := bannerText(ready{Address: "127.0.0.1:50051", HTTP: "127.0.0.1:8443", Metrics: "127.0.0.1:9090", Data: "./data", Revision: 42, ReadyIn: 38 * time.Millisecond})
 	want := "\n  Tupelo " + readBuild().Version + `
 
   address   127.0.0.1:50051
+  http      127.0.0.1:8443 (authzed.api.v1)
   metrics   http://127.0.0.1:9090/metrics
   data      ./data
   revision  42
