@@ -20,7 +20,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed lint check bench bench-cluster fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed lint check bench bench-cluster bench-authzed fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench: ## Run the benchmarks (BENCH=regexp BENCHTIME=1s)
 
 bench-cluster: ## Measure a cluster: writes, reads, catching up (TUPLES=300000 BENCHFLAGS='-only writes')
 	go run ./bench/cluster -tuples $(TUPLES) $(BENCHFLAGS)
+
+bench-authzed: ## Measure calls of SpiceDB's clients beside a server that does nothing (TUPLES=300000 BENCHTIME=1s)
+	go test -run '^$$' -bench Authzed -benchtime $(BENCHTIME) -timeout 60m ./bench -authzed-tuples $(TUPLES)
 
 fuzz: ## Run each fuzz target for FUZZTIME=20s
 	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \

@@ -236,7 +236,6 @@ var territories = []territory{
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
 	{"github.com/authzed/authzed-go", []string{"api/authzed"}, "one package knows the other protocol"},
-	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
 	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
 	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},

@@ -12,6 +12,7 @@
 //
 // `make bench` runs the benchmarks. They report allocations and the figure that
 // matters (checks/s, tuples/s, bytes/tuple). Machines differ: compare ratios
-// within one run. `make bench-cluster` measures three nodes that are one: see
-// bench/cluster.
+// within one run. `make bench-authzed` measures a process of its own as clients of
+// SpiceDB call it, beside one that does nothing; `make bench-cluster` three nodes
+// that are one: see bench/cluster.
 package bench
