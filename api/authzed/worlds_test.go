@@ -37,9 +37,15 @@ type world struct {
 // exclude themselves, and arrows over all, of which objects without the target lack.
 func newWorld(t *testing.T, rng *rand.Rand, open bool) *world {
 	t.Helper()
-	made, err := rewritetest.New(schematest.Random(rng, schematest.Options{
+	return newWorldOf(t, rng, schematest.Random(rng, schematest.Options{
 		Caveats: open, Expiration: open, NegativeRecursion: open, ArrowFunctions: open, Self: true,
 	}))
+}
+
+// newWorldOf fills a world that has a schema, and gives it to a new node.
+func newWorldOf(t *testing.T, rng *rand.Rand, s *schema.Schema) *world {
+	t.Helper()
+	made, err := rewritetest.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,29 +58,40 @@ func newWorld(t *testing.T, rng *rand.Rand, open bool) *world {
 		t.Fatal(err)
 	}
 	w.zookie = written.Zookie
-	expiries := []int64{time.Now().Add(-time.Hour).UnixNano(), time.Now().Add(time.Hour).UnixNano()}
-	for part := range slices.Chunk(w.Named, 500) {
-		write := &tupelov1.WriteRequest{}
-		for _, named := range part {
-			one := &tupelov1.Tuple{
-				Object: &tupelov1.Object{Type: named.ObjectType, Id: named.ObjectID}, Relation: named.Relation,
-				Subject: &tupelov1.Subject{Type: named.SubjectType, Id: named.SubjectID, Relation: named.SubjectRelation},
-			}
-			if named.Caveat != "" {
-				one.Caveat = &tupelov1.Caveat{Name: named.Caveat, Context: fields(t, named.Context)}
-			}
-			if named.ExpiresNanos != 0 {
-				one.ExpiresAt = timestamppb.New(time.Unix(0, expiries[named.ExpiresNanos%2]))
-			}
-			write.Updates = append(write.Updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: one})
-		}
-		response, err := w.native.Write(t.Context(), write)
+	var all []*tupelov1.Update
+	for i := range w.Named {
+		all = append(all, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: w.tuple(t, i)})
+	}
+	w.write(t, all)
+	return w
+}
+
+func (w *world) write(t *testing.T, updates []*tupelov1.Update) {
+	t.Helper()
+	for part := range slices.Chunk(updates, 500) {
+		response, err := w.native.Write(t.Context(), &tupelov1.WriteRequest{Updates: part})
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.zookie = response.Zookie
 	}
-	return w
+}
+
+// tuple spells the i-th tuple, which expires an hour ago or hence.
+func (w *world) tuple(t *testing.T, i int) *tupelov1.Tuple {
+	t.Helper()
+	n := w.Named[i]
+	one := &tupelov1.Tuple{
+		Object: &tupelov1.Object{Type: n.ObjectType, Id: n.ObjectID}, Relation: n.Relation,
+		Subject: &tupelov1.Subject{Type: n.SubjectType, Id: n.SubjectID, Relation: n.SubjectRelation},
+	}
+	if n.Caveat != "" {
+		one.Caveat = &tupelov1.Caveat{Name: n.Caveat, Context: fields(t, n.Context)}
+	}
+	if n.ExpiresNanos != 0 {
+		one.ExpiresAt = timestamppb.New(time.Now().Add(time.Duration(2*(n.ExpiresNanos%2)-1) * time.Hour))
+	}
+	return one
 }
 
 // fields reads a context's text; "" is none.
@@ -98,10 +115,6 @@ func (w *world) at() *v1.Consistency {
 // questions makes random checks, some about names and ids that nobody has.
 func (w *world) questions(t *testing.T, n int) []*v1.CheckBulkPermissionsRequestItem {
 	t.Helper()
-	var params []*schema.Param
-	for i := range schematest.CaveatParams {
-		params = append(params, &schematest.CaveatParams[i])
-	}
 	var all []*v1.CheckBulkPermissionsRequestItem
 	for range n {
 		slot := w.Program.Slots[w.rng.IntN(len(w.Program.Slots))]
@@ -128,11 +141,21 @@ func (w *world) questions(t *testing.T, n int) []*v1.CheckBulkPermissionsRequest
 		}
 		asked := item(about)
 		if w.rng.IntN(4) == 0 {
-			asked.Context = fields(t, rewritetest.Context(w.rng, params))
+			asked.Context = w.context(t)
 		}
 		all = append(all, asked)
 	}
 	return all
+}
+
+// context makes values for some of the parameters that caveats have.
+func (w *world) context(t *testing.T) *structpb.Struct {
+	t.Helper()
+	var params []*schema.Param
+	for i := range schematest.CaveatParams {
+		params = append(params, &schematest.CaveatParams[i])
+	}
+	return fields(t, rewritetest.Context(w.rng, params))
 }
 
 func (w *world) object() string { return rewritetest.ObjectID(w.rng.IntN(w.objects + 1)) }
