@@ -97,20 +97,30 @@ type page struct {
 
 // page reads some tuples, at most limit, that take no more than mostBytes, or one.
 func (v *view) page(ctx context.Context, filter tuple.Filter, position []byte, limit, mostBytes int) (page, error) {
-	for {
-		tuples, next, err := v.snapshot.Read(ctx, filter, position, limit)
-		if err != nil {
-			return page{}, err
-		}
-		messages, err := tupleMessages(v.snapshot.Names(), tuples)
-		if err != nil {
-			return page{}, err
-		}
-		fit := fitting(messages, mostBytes)
-		if fit == len(messages) {
-			return page{tuples, messages, next}, nil
-		}
-		limit = fit // read once more, for the place where that ends
+	tuples, next, err := v.snapshot.Read(ctx, filter, position, limit)
+	if err != nil {
+		return page{}, err
+	}
+	p := page{tuples: tuples, next: next}
+	// Contexts that will not fit need not be read.
+	p.cut(filter, fitting(len(tuples), mostBytes, func(i int) int { return tupleBytes(tuples[i]) }))
+	if p.messages, err = tupleMessages(v.snapshot.Names(), p.tuples); err != nil {
+		return page{}, err
+	}
+	const tagAndLength = 5
+	p.cut(filter, fitting(len(p.tuples), mostBytes, func(i int) int { return proto.Size(p.messages[i]) + tagAndLength }))
+	return p, nil
+}
+
+// cut leaves the first n tuples, behind which the next page then begins.
+func (p *page) cut(filter tuple.Filter, n int) {
+	if n == len(p.tuples) {
+		return
+	}
+	p.next = store.CursorBehind(filter, p.tuples[n-1])
+	p.tuples = p.tuples[:n]
+	if p.messages != nil {
+		p.messages = p.messages[:n]
 	}
 }
 
@@ -127,16 +137,16 @@ func (p *page) dropExpired(nowNanos int64) {
 	p.tuples, p.messages = p.tuples[:kept], p.messages[:kept]
 }
 
-// fitting returns how many tuples, at least one, fit into a page.
-func fitting(messages []*tupelov1.Tuple, mostBytes int) int {
-	const tagAndLength = 5
+// fitting returns how many of n things, at least one if there is any, fit into
+// mostBytes.
+func fitting(n, mostBytes int, sizeOf func(int) int) int {
 	size := 0
-	for i, m := range messages {
-		if size += proto.Size(m) + tagAndLength; size > mostBytes && i > 0 {
+	for i := range n {
+		if size += sizeOf(i); size > mostBytes && i > 0 {
 			return i
 		}
 	}
-	return len(messages)
+	return n
 }
 
 func readFault(err error) error {
