@@ -73,7 +73,7 @@ func (a *adapter) export(ctx context.Context, x export, send func([]*v1.Relation
 		}
 		if n := len(page.Tuples); n > 0 {
 			behind := page.Zookie + cursorMark + page.TupleCursors[n-1]
-			if err := send(relationships(page.Tuples), &v1.Cursor{Token: behind}); err != nil {
+			if err := send(relationshipsOf(page.Tuples), &v1.Cursor{Token: behind}); err != nil {
 				return err
 			}
 		}
@@ -124,7 +124,7 @@ func exportFault(err error) error {
 	return filterFault(err)
 }
 
-func relationships(list []*tupelov1.Tuple) []*v1.Relationship {
+func relationshipsOf(list []*tupelov1.Tuple) []*v1.Relationship {
 	all := make([]*v1.Relationship, len(list))
 	for i, t := range list {
 		all[i] = relationship(t)
