@@ -183,9 +183,11 @@ const (
 	loadInFlight = 8
 )
 
-// load writes GitClub's tuples, and returns how many once every node has them.
+// load writes GitClub's tuples, and returns how many once every node has them. Each
+// write has a key: three nodes that share two processors with their load may change
+// their leader in the middle.
 func (c *cluster) load(ctx context.Context, tuples int) (count int, err error) {
-	batches := make(chan []*tupelov1.Update)
+	batches := make(chan *tupelov1.WriteRequest)
 	written := make(chan error, loadInFlight)
 	leader := c.leader()
 	for range loadInFlight {
@@ -193,22 +195,27 @@ func (c *cluster) load(ctx context.Context, tuples int) (count int, err error) {
 			var err error
 			for batch := range batches {
 				if err == nil {
-					_, err = leader.Server().Write(ctx, &tupelov1.WriteRequest{Updates: batch})
+					_, err = leader.Server().Write(ctx, batch)
 				}
 			}
 			written <- err
 		}()
 	}
-	var batch []*tupelov1.Update
+	batch, sent := &tupelov1.WriteRequest{}, 0
+	send := func() {
+		sent++
+		batch.IdempotencyKey = fmt.Sprint("load-", sent)
+		batches <- batch
+		batch = &tupelov1.WriteRequest{}
+	}
 	count = bench.GitClub(tuples, func(t tuple.Named) {
-		batch = append(batch, touch(t))
-		if len(batch) == loadUpdates {
-			batches <- batch
-			batch = nil
+		batch.Updates = append(batch.Updates, touch(t))
+		if len(batch.Updates) == loadUpdates {
+			send()
 		}
 	})
-	if len(batch) > 0 {
-		batches <- batch
+	if len(batch.Updates) > 0 {
+		send()
 	}
 	close(batches)
 	for range loadInFlight {
