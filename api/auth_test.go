@@ -70,6 +70,7 @@ func TestEveryCallNeedsTheTokenButHealth(t *testing.T) {
 	requests["WriteSchema"] = &tupelov1.WriteSchemaRequest{Text: gitclub}
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
 	requests["RegisterCounter"] = registerOwners("")
+	requests["Import"] = importOf(t, tupelov1.ImportRequest_MODE_TOUCH, aliceOwns)
 	requests["UnregisterCounter"] = &tupelov1.UnregisterCounterRequest{Name: "owners"}
 	requests["Watch"] = &tupelov1.WatchRequest{}
 	service := tupelov1.Tupelo_ServiceDesc

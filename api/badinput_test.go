@@ -51,6 +51,7 @@ func TestBadInputsGetTheirCodeAndField(t *testing.T) {
 		"context":     badContexts(t),
 		"compare":     badComparisons(t),
 		"counters":    badCounters(t),
+		"import":      badImports(t),
 	} {
 		for _, in := range list {
 			t.Run(group+"/"+in.name, func(t *testing.T) { in.run(t, w) })
@@ -97,6 +98,10 @@ func (w *world) call(ctx context.Context, request proto.Message) error {
 		_, err = w.client.Write(ctx, r)
 	case *tupelov1.DeleteByFilterRequest:
 		_, err = w.client.DeleteByFilter(ctx, r)
+	case *tupelov1.ImportRequest:
+		_, err = w.importing(ctx, r)
+	case *tupelov1.ExportRequest:
+		err = firstError(w.client.Export(ctx, r))
 	case *tupelov1.RegisterCounterRequest:
 		_, err = w.client.RegisterCounter(ctx, r)
 	case *tupelov1.UnregisterCounterRequest:
@@ -147,6 +152,7 @@ func everyRead(t *testing.T, c *tupelov1.Consistency) map[string]proto.Message {
 			Consistency: c, Object: &tupelov1.Object{Type: "repository", Id: "club"}, Subject: &tupelov1.Subject{Type: "user", Id: "alice"}},
 		"CompareSchema": &tupelov1.CompareSchemaRequest{Consistency: c, Text: gitclub},
 		"ReadCounter":   &tupelov1.ReadCounterRequest{Consistency: c, Name: "owners"},
+		"Export":        &tupelov1.ExportRequest{Consistency: c},
 	}
 }
 
@@ -400,6 +406,7 @@ func badFilters(*testing.T) (list []badInput) {
 	} {
 		list = append(list,
 			badInput{"Read " + c.name, &tupelov1.ReadRequest{Filter: c.f}, c.code, c.reason, c.field, c.says},
+			badInput{"Export " + c.name, &tupelov1.ExportRequest{Filter: c.f}, c.code, c.reason, c.field, c.says},
 			badInput{"DeleteByFilter " + c.name, &tupelov1.DeleteByFilterRequest{Filter: c.f}, c.code, c.reason, c.field, c.says},
 			badInput{"RegisterCounter " + c.name, &tupelov1.RegisterCounterRequest{Name: "a", Filter: c.f}, c.code, c.reason, c.field, c.says})
 	}
@@ -445,6 +452,7 @@ func TestNothingCanBeAskedBeforeTheFirstLeader(t *testing.T) {
 	requests["UnregisterCounter"] = &tupelov1.UnregisterCounterRequest{Name: "owners"}
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
 	requests["RegisterCounter"] = registerOwners("")
+	requests["Import"] = importOf(t, tupelov1.ImportRequest_MODE_TOUCH, aliceOwns)
 	requests["Watch"] = &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{ObjectType: "team"}}}
 	for rpc, request := range requests {
 		if got := seen(t, w.call(w.ctx, request)); got.code != "Unavailable" || got.reason != "ERROR_REASON_NO_LEADER" {
@@ -459,6 +467,7 @@ func TestWithoutASchemaThereIsNothingToAskAbout(t *testing.T) {
 	requests["Write"] = updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns)
 	requests["DeleteByFilter"] = &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "team"}}
 	requests["RegisterCounter"] = registerOwners("")
+	requests["Import"] = importOf(t, tupelov1.ImportRequest_MODE_TOUCH, aliceOwns)
 	requests["Watch"] = &tupelov1.WatchRequest{Filters: []*tupelov1.WatchFilter{{ObjectType: "team"}}}
 	for rpc, request := range requests {
 		if got := seen(t, w.call(w.ctx, request)); got.code != "FailedPrecondition" || got.reason != "ERROR_REASON_NO_SCHEMA" {

@@ -47,7 +47,9 @@
 //	    is written. The checks that are recorded for it are bounded in number and
 //	    in bytes.
 //	A10 A call that another node handed on is not handed on again.
-//	A11 Replicas that hold the same at a revision have the same checksum of it,
+//	A11 An Import that fails names the first message of its stream that failed, and
+//	    what came before that is written. What is under way is waited for.
+//	A12 Replicas that hold the same at a revision have the same checksum of it,
 //	    wherever each has come since.
 //
 // Protobuf messages stay in this package. It knows the log and the other nodes

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
@@ -260,16 +262,20 @@ func statusOf(err error) *status.Status {
 		return ready.GRPCStatus()
 	}
 	e := describe(err)
-	st := status.New(reasonCodes[e.Reason], shorten(e.Error(), maxMessageBytes))
-	detailed, err := st.WithDetails(details(e)...)
-	if err != nil {
-		return st // the details could not be marshalled; code and message say enough
+	st := &spb.Status{Code: int32(reasonCodes[e.Reason]), Message: shorten(e.Error(), maxMessageBytes)}
+	for _, detail := range details(e) {
+		// In one spelling, so that equal errors are equal. One that cannot be
+		// marshalled is left out: code and message say enough.
+		packed := &anypb.Any{}
+		if anypb.MarshalFrom(packed, detail, proto.MarshalOptions{Deterministic: true}) == nil {
+			st.Details = append(st.Details, packed)
+		}
 	}
-	return detailed
+	return status.FromProto(st)
 }
 
-func details(e *Error) []protoadapt.MessageV1 {
-	list := []protoadapt.MessageV1{
+func details(e *Error) []proto.Message {
+	list := []proto.Message{
 		&errdetails.ErrorInfo{Reason: e.Reason.String(), Domain: Domain, Metadata: e.Metadata},
 	}
 	if len(e.Fields) > 0 {

@@ -20,42 +20,60 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if err := validateFilter(r.Filter); err != nil {
 		return nil, within("filter", err)
 	}
-	f, err := s.identify(ctx)
+	p, err := s.readPage(ctx, r, limit)
 	if err != nil {
 		return nil, err
-	}
-	request := hashRead(r)
-	v, position, err := s.openPage(ctx, f, r.Consistency, r.Cursor, request)
-	if err != nil {
-		return nil, err
-	}
-	defer v.close()
-	if err := v.model.filter(r.Filter); err != nil {
-		return nil, within("filter", err)
-	}
-	filter := filterOf(r.Filter)
-	mostBytes := maxReadBytes
-	if r.WithTupleCursors {
-		mostBytes /= 2 // a cursor has the ids of its tuple, in base64
-	}
-	p, err := v.page(ctx, filter, position, limit, mostBytes)
-	if err != nil {
-		return nil, readFault(s.expired(f, err))
 	}
 	if r.WithoutExpired {
 		p.dropExpired(s.now().UnixNano())
 	}
-	response := &tupelov1.ReadResponse{Tuples: p.messages, Zookie: v.zookie}
+	response := &tupelov1.ReadResponse{Tuples: p.messages, Zookie: p.zookie}
 	if p.next != nil {
-		response.NextCursor = f.cursor(cursor{v.snapshot.Revision(), request, p.next})
+		response.NextCursor = p.cursor(p.next)
 	}
 	if r.WithTupleCursors {
 		response.TupleCursors = make([]string, len(p.tuples))
 		for i, t := range p.tuples {
-			response.TupleCursors[i] = f.cursor(cursor{v.snapshot.Revision(), request, store.CursorBehind(filter, t)})
+			response.TupleCursors[i] = p.cursor(store.CursorBehind(p.filter, t))
 		}
 	}
 	return response, nil
+}
+
+// readPage reads the page that a valid request asks for.
+func (s *Server) readPage(ctx context.Context, r *tupelov1.ReadRequest, limit int) (answered, error) {
+	f, err := s.identify(ctx)
+	if err != nil {
+		return answered{}, err
+	}
+	request := hashRead(r)
+	v, position, err := s.openPage(ctx, f, r.Consistency, r.Cursor, request)
+	if err != nil {
+		return answered{}, err
+	}
+	defer v.close()
+	if err := v.model.filter(r.Filter); err != nil {
+		return answered{}, within("filter", err)
+	}
+	mostBytes := maxReadBytes
+	if r.WithTupleCursors {
+		mostBytes /= 2 // a cursor has the ids of its tuple, in base64
+	}
+	a := answered{filter: filterOf(r.Filter), zookie: v.zookie}
+	if a.page, err = v.page(ctx, a.filter, position, limit, mostBytes); err != nil {
+		return answered{}, readFault(s.expired(f, err))
+	}
+	revision := v.snapshot.Revision()
+	a.cursor = func(position []byte) string { return f.cursor(cursor{revision, request, position}) }
+	return a, nil
+}
+
+// answered is a page with what its answer needs.
+type answered struct {
+	page
+	filter tuple.Filter
+	zookie string
+	cursor func(position []byte) string // of the same request, with which it goes on
 }
 
 // openPage opens the view of a page: the first page's as its consistency asks,

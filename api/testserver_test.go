@@ -243,6 +243,7 @@ func newTestServer(t testing.TB, l *testLog, change func(*Options)) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.grpc.Stop) // what it keeps for calls is there before it serves
 	return s
 }
 

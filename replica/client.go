@@ -71,6 +71,17 @@ func (c *client) DeleteByFilter(ctx context.Context, request *tupelov1.DeleteByF
 	return unary(ctx, c.r, tupelov1.Tupelo_DeleteByFilter_FullMethodName, request, c.r.server.DeleteByFilter)
 }
 
+// Import has the leader write many tuples. A message is the import's once it is
+// sent, and must not be changed.
+func (c *client) Import(ctx context.Context, _ ...grpc.CallOption) (grpc.ClientStreamingClient[tupelov1.ImportRequest, tupelov1.ImportResponse], error) {
+	return upload(ctx, c.r, tupelov1.Tupelo_Import_FullMethodName, c.r.server.Import)
+}
+
+// Export asks for all the tuples that a filter selects.
+func (c *client) Export(ctx context.Context, request *tupelov1.ExportRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[tupelov1.ExportResponse], error) {
+	return stream(ctx, c.r, tupelov1.Tupelo_Export_FullMethodName, request, c.r.server.Export)
+}
+
 // RegisterCounter has the leader give a filter a name.
 func (c *client) RegisterCounter(ctx context.Context, request *tupelov1.RegisterCounterRequest, _ ...grpc.CallOption) (*tupelov1.RegisterCounterResponse, error) {
 	return unary(ctx, c.r, tupelov1.Tupelo_RegisterCounter_FullMethodName, request, c.r.server.RegisterCounter)

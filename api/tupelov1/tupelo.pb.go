@@ -5671,7 +5671,8 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\tRESULT_NO\x10\x01\x12\x16\n" +
 	"\x12RESULT_CONDITIONAL\x10\x02\x12\x0e\n" +
 	"\n" +
-	"RESULT_YES\x10\x032\xc6\t\n" +
+	"RESULT_YES\x10\x032\xc8\n" +
+	"\n" +
 	"\x06Tupelo\x12:\n" +
 	"\x05Check\x12\x17.tupelo.v1.CheckRequest\x1a\x18.tupelo.v1.CheckResponse\x12I\n" +
 	"\n" +
@@ -5682,7 +5683,9 @@ const file_tupelo_v1_tupelo_proto_rawDesc = "" +
 	"\rListRelations\x12\x1f.tupelo.v1.ListRelationsRequest\x1a .tupelo.v1.ListRelationsResponse\x127\n" +
 	"\x04Read\x12\x16.tupelo.v1.ReadRequest\x1a\x17.tupelo.v1.ReadResponse\x12:\n" +
 	"\x05Write\x12\x17.tupelo.v1.WriteRequest\x1a\x18.tupelo.v1.WriteResponse\x12U\n" +
-	"\x0eDeleteByFilter\x12 .tupelo.v1.DeleteByFilterRequest\x1a!.tupelo.v1.DeleteByFilterResponse\x12X\n" +
+	"\x0eDeleteByFilter\x12 .tupelo.v1.DeleteByFilterRequest\x1a!.tupelo.v1.DeleteByFilterResponse\x12?\n" +
+	"\x06Import\x12\x18.tupelo.v1.ImportRequest\x1a\x19.tupelo.v1.ImportResponse(\x01\x12?\n" +
+	"\x06Export\x12\x18.tupelo.v1.ExportRequest\x1a\x19.tupelo.v1.ExportResponse0\x01\x12X\n" +
 	"\x0fRegisterCounter\x12!.tupelo.v1.RegisterCounterRequest\x1a\".tupelo.v1.RegisterCounterResponse\x12^\n" +
 	"\x11UnregisterCounter\x12#.tupelo.v1.UnregisterCounterRequest\x1a$.tupelo.v1.UnregisterCounterResponse\x12L\n" +
 	"\vReadCounter\x12\x1d.tupelo.v1.ReadCounterRequest\x1a\x1e.tupelo.v1.ReadCounterResponse\x12I\n" +
@@ -5894,31 +5897,35 @@ var file_tupelo_v1_tupelo_proto_depIdxs = []int32{
 	29,  // 107: tupelo.v1.Tupelo.Read:input_type -> tupelo.v1.ReadRequest
 	33,  // 108: tupelo.v1.Tupelo.Write:input_type -> tupelo.v1.WriteRequest
 	35,  // 109: tupelo.v1.Tupelo.DeleteByFilter:input_type -> tupelo.v1.DeleteByFilterRequest
-	37,  // 110: tupelo.v1.Tupelo.RegisterCounter:input_type -> tupelo.v1.RegisterCounterRequest
-	39,  // 111: tupelo.v1.Tupelo.UnregisterCounter:input_type -> tupelo.v1.UnregisterCounterRequest
-	41,  // 112: tupelo.v1.Tupelo.ReadCounter:input_type -> tupelo.v1.ReadCounterRequest
-	47,  // 113: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
-	49,  // 114: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
-	64,  // 115: tupelo.v1.Tupelo.CompareSchema:input_type -> tupelo.v1.CompareSchemaRequest
-	51,  // 116: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
-	17,  // 117: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
-	23,  // 118: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
-	26,  // 119: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
-	56,  // 120: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
-	59,  // 121: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
-	62,  // 122: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
-	30,  // 123: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
-	34,  // 124: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
-	36,  // 125: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
-	38,  // 126: tupelo.v1.Tupelo.RegisterCounter:output_type -> tupelo.v1.RegisterCounterResponse
-	40,  // 127: tupelo.v1.Tupelo.UnregisterCounter:output_type -> tupelo.v1.UnregisterCounterResponse
-	42,  // 128: tupelo.v1.Tupelo.ReadCounter:output_type -> tupelo.v1.ReadCounterResponse
-	48,  // 129: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
-	50,  // 130: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
-	65,  // 131: tupelo.v1.Tupelo.CompareSchema:output_type -> tupelo.v1.CompareSchemaResponse
-	53,  // 132: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
-	117, // [117:133] is the sub-list for method output_type
-	101, // [101:117] is the sub-list for method input_type
+	43,  // 110: tupelo.v1.Tupelo.Import:input_type -> tupelo.v1.ImportRequest
+	45,  // 111: tupelo.v1.Tupelo.Export:input_type -> tupelo.v1.ExportRequest
+	37,  // 112: tupelo.v1.Tupelo.RegisterCounter:input_type -> tupelo.v1.RegisterCounterRequest
+	39,  // 113: tupelo.v1.Tupelo.UnregisterCounter:input_type -> tupelo.v1.UnregisterCounterRequest
+	41,  // 114: tupelo.v1.Tupelo.ReadCounter:input_type -> tupelo.v1.ReadCounterRequest
+	47,  // 115: tupelo.v1.Tupelo.ReadSchema:input_type -> tupelo.v1.ReadSchemaRequest
+	49,  // 116: tupelo.v1.Tupelo.WriteSchema:input_type -> tupelo.v1.WriteSchemaRequest
+	64,  // 117: tupelo.v1.Tupelo.CompareSchema:input_type -> tupelo.v1.CompareSchemaRequest
+	51,  // 118: tupelo.v1.Tupelo.Watch:input_type -> tupelo.v1.WatchRequest
+	17,  // 119: tupelo.v1.Tupelo.Check:output_type -> tupelo.v1.CheckResponse
+	23,  // 120: tupelo.v1.Tupelo.BatchCheck:output_type -> tupelo.v1.BatchCheckResponse
+	26,  // 121: tupelo.v1.Tupelo.Expand:output_type -> tupelo.v1.ExpandResponse
+	56,  // 122: tupelo.v1.Tupelo.ListObjects:output_type -> tupelo.v1.ListObjectsResponse
+	59,  // 123: tupelo.v1.Tupelo.ListSubjects:output_type -> tupelo.v1.ListSubjectsResponse
+	62,  // 124: tupelo.v1.Tupelo.ListRelations:output_type -> tupelo.v1.ListRelationsResponse
+	30,  // 125: tupelo.v1.Tupelo.Read:output_type -> tupelo.v1.ReadResponse
+	34,  // 126: tupelo.v1.Tupelo.Write:output_type -> tupelo.v1.WriteResponse
+	36,  // 127: tupelo.v1.Tupelo.DeleteByFilter:output_type -> tupelo.v1.DeleteByFilterResponse
+	44,  // 128: tupelo.v1.Tupelo.Import:output_type -> tupelo.v1.ImportResponse
+	46,  // 129: tupelo.v1.Tupelo.Export:output_type -> tupelo.v1.ExportResponse
+	38,  // 130: tupelo.v1.Tupelo.RegisterCounter:output_type -> tupelo.v1.RegisterCounterResponse
+	40,  // 131: tupelo.v1.Tupelo.UnregisterCounter:output_type -> tupelo.v1.UnregisterCounterResponse
+	42,  // 132: tupelo.v1.Tupelo.ReadCounter:output_type -> tupelo.v1.ReadCounterResponse
+	48,  // 133: tupelo.v1.Tupelo.ReadSchema:output_type -> tupelo.v1.ReadSchemaResponse
+	50,  // 134: tupelo.v1.Tupelo.WriteSchema:output_type -> tupelo.v1.WriteSchemaResponse
+	65,  // 135: tupelo.v1.Tupelo.CompareSchema:output_type -> tupelo.v1.CompareSchemaResponse
+	53,  // 136: tupelo.v1.Tupelo.Watch:output_type -> tupelo.v1.WatchResponse
+	119, // [119:137] is the sub-list for method output_type
+	101, // [101:119] is the sub-list for method input_type
 	101, // [101:101] is the sub-list for extension type_name
 	101, // [101:101] is the sub-list for extension extendee
 	0,   // [0:101] is the sub-list for field type_name

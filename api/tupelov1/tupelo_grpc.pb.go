@@ -71,6 +71,8 @@ const (
 	Tupelo_Read_FullMethodName              = "/tupelo.v1.Tupelo/Read"
 	Tupelo_Write_FullMethodName             = "/tupelo.v1.Tupelo/Write"
 	Tupelo_DeleteByFilter_FullMethodName    = "/tupelo.v1.Tupelo/DeleteByFilter"
+	Tupelo_Import_FullMethodName            = "/tupelo.v1.Tupelo/Import"
+	Tupelo_Export_FullMethodName            = "/tupelo.v1.Tupelo/Export"
 	Tupelo_RegisterCounter_FullMethodName   = "/tupelo.v1.Tupelo/RegisterCounter"
 	Tupelo_UnregisterCounter_FullMethodName = "/tupelo.v1.Tupelo/UnregisterCounter"
 	Tupelo_ReadCounter_FullMethodName       = "/tupelo.v1.Tupelo/ReadCounter"
@@ -124,6 +126,18 @@ type TupeloClient interface {
 	Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*WriteResponse, error)
 	// DeleteByFilter deletes the tuples that a filter selects, at one revision.
 	DeleteByFilter(ctx context.Context, in *DeleteByFilterRequest, opts ...grpc.CallOption) (*DeleteByFilterResponse, error)
+	// Import writes many tuples: a stream of messages, of which each is written as by
+	// a Write, at a revision of its own, several at a time. It is not one write:
+	// where a message fails, those before it in the stream are written, and of those
+	// after it some may be. The error's metadata says which "message" it was, from 0,
+	// and how many tuples are "imported" before it. Name each tuple once: messages
+	// are written in no order.
+	Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error)
+	// Export sends all the stored tuples that a filter selects, at one revision. An
+	// export that ends early goes on from the last cursor that was sent, on any
+	// replica, without gaps or repeats. It is whole only if its last message says
+	// that it is complete.
+	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error)
 	// RegisterCounter gives a filter a name, to count the tuples that it selects by.
 	// FAILED_PRECONDITION if the name is taken.
 	RegisterCounter(ctx context.Context, in *RegisterCounterRequest, opts ...grpc.CallOption) (*RegisterCounterResponse, error)
@@ -280,6 +294,38 @@ func (c *tupeloClient) DeleteByFilter(ctx context.Context, in *DeleteByFilterReq
 	return out, nil
 }
 
+func (c *tupeloClient) Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[2], Tupelo_Import_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ImportRequest, ImportResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ImportClient = grpc.ClientStreamingClient[ImportRequest, ImportResponse]
+
+func (c *tupeloClient) Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[3], Tupelo_Export_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportRequest, ExportResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ExportClient = grpc.ServerStreamingClient[ExportResponse]
+
 func (c *tupeloClient) RegisterCounter(ctx context.Context, in *RegisterCounterRequest, opts ...grpc.CallOption) (*RegisterCounterResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RegisterCounterResponse)
@@ -332,7 +378,7 @@ func (c *tupeloClient) WriteSchema(ctx context.Context, in *WriteSchemaRequest, 
 
 func (c *tupeloClient) CompareSchema(ctx context.Context, in *CompareSchemaRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CompareSchemaResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[2], Tupelo_CompareSchema_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[4], Tupelo_CompareSchema_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -351,7 +397,7 @@ type Tupelo_CompareSchemaClient = grpc.ServerStreamingClient[CompareSchemaRespon
 
 func (c *tupeloClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[3], Tupelo_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Tupelo_ServiceDesc.Streams[5], Tupelo_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -412,6 +458,18 @@ type TupeloServer interface {
 	Write(context.Context, *WriteRequest) (*WriteResponse, error)
 	// DeleteByFilter deletes the tuples that a filter selects, at one revision.
 	DeleteByFilter(context.Context, *DeleteByFilterRequest) (*DeleteByFilterResponse, error)
+	// Import writes many tuples: a stream of messages, of which each is written as by
+	// a Write, at a revision of its own, several at a time. It is not one write:
+	// where a message fails, those before it in the stream are written, and of those
+	// after it some may be. The error's metadata says which "message" it was, from 0,
+	// and how many tuples are "imported" before it. Name each tuple once: messages
+	// are written in no order.
+	Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error
+	// Export sends all the stored tuples that a filter selects, at one revision. An
+	// export that ends early goes on from the last cursor that was sent, on any
+	// replica, without gaps or repeats. It is whole only if its last message says
+	// that it is complete.
+	Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error
 	// RegisterCounter gives a filter a name, to count the tuples that it selects by.
 	// FAILED_PRECONDITION if the name is taken.
 	RegisterCounter(context.Context, *RegisterCounterRequest) (*RegisterCounterResponse, error)
@@ -486,6 +544,12 @@ func (UnimplementedTupeloServer) Write(context.Context, *WriteRequest) (*WriteRe
 }
 func (UnimplementedTupeloServer) DeleteByFilter(context.Context, *DeleteByFilterRequest) (*DeleteByFilterResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteByFilter not implemented")
+}
+func (UnimplementedTupeloServer) Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Import not implemented")
+}
+func (UnimplementedTupeloServer) Export(*ExportRequest, grpc.ServerStreamingServer[ExportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Export not implemented")
 }
 func (UnimplementedTupeloServer) RegisterCounter(context.Context, *RegisterCounterRequest) (*RegisterCounterResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RegisterCounter not implemented")
@@ -677,6 +741,24 @@ func _Tupelo_DeleteByFilter_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Tupelo_Import_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(TupeloServer).Import(&grpc.GenericServerStream[ImportRequest, ImportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ImportServer = grpc.ClientStreamingServer[ImportRequest, ImportResponse]
+
+func _Tupelo_Export_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(TupeloServer).Export(m, &grpc.GenericServerStream[ExportRequest, ExportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Tupelo_ExportServer = grpc.ServerStreamingServer[ExportResponse]
+
 func _Tupelo_RegisterCounter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RegisterCounterRequest)
 	if err := dec(in); err != nil {
@@ -854,6 +936,16 @@ var Tupelo_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListSubjects",
 			Handler:       _Tupelo_ListSubjects_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Import",
+			Handler:       _Tupelo_Import_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Export",
+			Handler:       _Tupelo_Export_Handler,
 			ServerStreams: true,
 		},
 		{
