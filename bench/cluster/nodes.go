@@ -183,11 +183,9 @@ const (
 	loadInFlight = 8
 )
 
-// load writes GitClub's tuples, and returns how many once every node has them. Each
-// write has a key: three nodes that share two processors with their load may change
-// their leader in the middle.
+// load writes GitClub's tuples, and returns how many once every node has them.
 func (c *cluster) load(ctx context.Context, tuples int) (count int, err error) {
-	batches := make(chan *tupelov1.WriteRequest)
+	batches := make(chan []*tupelov1.Update)
 	written := make(chan error, loadInFlight)
 	leader := c.leader()
 	for range loadInFlight {
@@ -195,27 +193,22 @@ func (c *cluster) load(ctx context.Context, tuples int) (count int, err error) {
 			var err error
 			for batch := range batches {
 				if err == nil {
-					_, err = leader.Server().Write(ctx, batch)
+					err = leader.touch(ctx, batch)
 				}
 			}
 			written <- err
 		}()
 	}
-	batch, sent := &tupelov1.WriteRequest{}, 0
-	send := func() {
-		sent++
-		batch.IdempotencyKey = fmt.Sprint("load-", sent)
-		batches <- batch
-		batch = &tupelov1.WriteRequest{}
-	}
+	var batch []*tupelov1.Update
 	count = bench.GitClub(tuples, func(t tuple.Named) {
-		batch.Updates = append(batch.Updates, touch(t))
-		if len(batch.Updates) == loadUpdates {
-			send()
+		batch = append(batch, touch(t))
+		if len(batch) == loadUpdates {
+			batches <- batch
+			batch = nil
 		}
 	})
-	if len(batch.Updates) > 0 {
-		send()
+	if len(batch) > 0 {
+		batches <- batch
 	}
 	close(batches)
 	for range loadInFlight {
@@ -227,6 +220,21 @@ func (c *cluster) load(ctx context.Context, tuples int) (count int, err error) {
 		}
 	}
 	return count, err
+}
+
+// touchLimit is how long a batch is tried for. Nodes that share two processors with
+// their load may change their leader in the middle.
+const touchLimit = time.Minute
+
+// touch writes a batch, again where it may not have been: it makes no difference.
+func (m *member) touch(ctx context.Context, batch []*tupelov1.Update) error {
+	for end := time.Now().Add(touchLimit); ; {
+		_, err := m.Server().Write(ctx, &tupelov1.WriteRequest{Updates: batch})
+		if err == nil || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func touch(t tuple.Named) *tupelov1.Update {
