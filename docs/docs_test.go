@@ -104,7 +104,7 @@ func TestSessionsShowWhatTheProductPrints(t *testing.T) {
 // shell is where the commands of one page are run, one after the other, with a
 // server of its own and a folder that looks like the repository.
 type shell struct {
-	dir, addr string
+	dir, addr, http string
 }
 
 func newShell(t *testing.T, loaded bool) *shell {
@@ -114,13 +114,13 @@ func newShell(t *testing.T, loaded bool) *shell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shell{dir: t.TempDir(), addr: freeAddress(t)}
+	s := &shell{dir: t.TempDir(), addr: freeAddress(t), http: freeAddress(t)}
 	for link, target := range map[string]string{"bin": binaries, "examples": filepath.Join(root, "examples")} {
 		if err := os.Symlink(target, filepath.Join(s.dir, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	serve(t, s.addr, "--record-checks", "1000")
+	serve(t, s.addr, "--record-checks", "1000", "--http-addr", s.http)
 	if loaded {
 		output, err := s.script(t, "tupelo import examples/gitclub/fixture.yaml")
 		if err != nil {
@@ -180,7 +180,7 @@ func (s *shell) script(t *testing.T, text string) (output string, err error) {
 	t.Helper()
 	bash := exec.CommandContext(t.Context(), "bash", "-c", text)
 	bash.Dir = s.dir
-	bash.Env = environment("TUPELO_ADDR="+s.addr, "PATH="+filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"))
+	bash.Env = environment("TUPELO_ADDR="+s.addr, "TUPELO_HTTP_ADDR="+s.http, "PATH="+filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"))
 	combined, err := bash.CombinedOutput()
 	return string(combined), err
 }
