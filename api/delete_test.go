@@ -118,3 +118,23 @@ func TestDeleteByFilterWithoutALimitDeletesAllAtOnce(t *testing.T) {
 		t.Errorf("%v, %v, in %d revisions", r, err, w.log.last()-before)
 	}
 }
+
+// One page of what is read is more than an entry holds, and more comes behind it.
+func TestDeleteByFilterSaysThatItIsCutWhereverThatIs(t *testing.T) {
+	w := newWorld(t, "definition user {}\ncaveat padded(pad string) { pad != \"\" }\ndefinition doc {\n\trelation reader: user with padded\n}\n")
+	names := w.names(t)
+	pad := strings.Repeat("x", 2*maxDeleteBytes/deletePage)
+	var write store.Write
+	for i := range deletePage {
+		one, _ := names.Tuple(parseTuple(t, fmt.Sprintf(`doc:d%d#reader@user:alice[padded:{"pad":"%s"}]`, i, pad)))
+		write.Updates = append(write.Updates, store.Update{Op: store.Touch, Tuple: one})
+	}
+	if result := w.log.propose(t, write); result.Err != nil {
+		t.Fatal(result.Err)
+	}
+	r := &tupelov1.DeleteByFilterRequest{Filter: &tupelov1.Filter{ObjectType: "doc"}, AllowPartial: true}
+	part, err := w.client.DeleteByFilter(w.ctx, r)
+	if err != nil || part.Complete || part.Deleted == 0 || part.Deleted >= deletePage {
+		t.Errorf("%v, %v", part, err)
+	}
+}
