@@ -85,6 +85,9 @@ var imports = map[string][]edge{
 		{"api/tupelov1", "the handlers' messages"},
 		{"schema", "schemas are described and compared by their trees, and traces speak of their names and caveats"},
 	},
+	"api/authzed/backup": {
+		{"api/tupelov1", "relationships are read as tuples of the protocol, and written from them"},
+	},
 	"validate": {
 		{"rewrite", "it asks assertions, expands lists, and explains what does not hold"},
 		{"schema", "it compiles the fixture's schema, and what is left of it without a part"},
@@ -236,8 +239,10 @@ var territories = []territory{
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
 	{"github.com/authzed/authzed-go", []string{"api/authzed"}, "one package knows the other protocol"},
+	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
+	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
 	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
+	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},
