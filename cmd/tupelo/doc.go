@@ -4,7 +4,7 @@
 // either a call of the gRPC API or, for serve alone, a replica.
 //
 //	tupelo serve ──▶ package replica ──▶ listeners
-//	tupelo check, expand, list, read, write, delete, import, watch, cluster,
+//	tupelo check, expand, list, read, write, delete, import, export, watch, cluster,
 //	       schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
 //	tupelo schema check|fmt, schema diff OLD NEW, validate, cert, version ──▶ (no server)
 //
@@ -27,7 +27,16 @@
 //	C4  A setting comes from its flag, else from its TUPELO_ variable, else from
 //	    the file that --config names. What only one call asks for is an argument,
 //	    and never comes from the environment: no variable turns a write into a delete.
+//	    A secret of another server is a setting, and no secret of Tupelo's
+//	    environment is shown to one.
 //	C5  A tuple is printed as write and import read it, with all that it carries.
+//	C6  What --resume remembers of an import is that all before it is written:
+//	    an import that goes on from there loses nothing, however the one before it
+//	    ended. What it writes again does no harm.
+//
+// Other stores come in through an origin (import_origin.go): a server of SpiceDB's
+// protocol, which package api/authzed reads, or a file that its package backup reads.
+// Neither the protocol nor the form of the file is known here.
 //
 // Read next: root.go, then serve.go.
 package main

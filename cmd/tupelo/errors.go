@@ -25,6 +25,14 @@ var (
 	errListUnfinished = errors.New("the list ended without its last message")
 	// errSlow is why a stream is given up that nothing comes from.
 	errSlow = errors.New("nothing came in time")
+	// errOtherSchema refuses to import tuples over a schema that may not allow them.
+	errOtherSchema = errors.New("the server has another schema: compare them with schema diff, and give --replace-schema to have it replaced")
+	// errOtherImport refuses to go on with another import than the one begun.
+	errOtherImport = errors.New("the file is about another import, or the schema has changed since it began")
+	// errMissing says that an import has lost something, or somebody deleted it.
+	errMissing = errors.New("less is stored than was imported")
+	// errEnough ends what is read because nobody wants more of it.
+	errEnough = errors.New("enough")
 	// errUsage says that a command line is wrong; it is wrapped with how.
 	errUsage = errors.New("see --help")
 )

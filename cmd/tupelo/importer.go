@@ -24,6 +24,8 @@ type importer struct {
 	client   *client
 	inFlight int
 	imported atomic.Int64 // tuples acknowledged
+	// journey follows how far it has come; nil for files, which are begun anew.
+	journey *journey
 }
 
 // batch is the updates of one Write and the lines that they stand on.
@@ -32,6 +34,7 @@ type batch struct {
 	lines   []int
 	bytes   int
 	seen    map[string]int // the update of a tuple, whatever it carries
+	leg     leg
 }
 
 // maxBatchBytes bounds the updates of one Write: contexts can be long, and a
@@ -47,6 +50,7 @@ func (b *batch) add(l tupleLine) error {
 	if b.seen == nil {
 		b.seen = make(map[string]int, maxBatch)
 	}
+	b.leg.add(l)
 	key := tupleIdentity(l.tuple)
 	if at, ok := b.seen[key]; ok {
 		if !proto.Equal(b.updates[at].Tuple, l.tuple) {
@@ -54,6 +58,7 @@ func (b *batch) add(l tupleLine) error {
 		}
 		return nil
 	}
+	b.leg.count(l.tuple)
 	b.seen[key] = len(b.updates)
 	b.updates = append(b.updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: l.tuple})
 	b.lines = append(b.lines, l.number)
@@ -65,6 +70,10 @@ func (b *batch) add(l tupleLine) error {
 type tupleLine struct {
 	number int
 	tuple  *tupelov1.Tuple
+	// resumable says that an import can go on behind it, by the cursor where its
+	// source has one.
+	resumable bool
+	cursor    string
 }
 
 // tupleLines reads the tuples of a file, one a line.
@@ -75,7 +84,7 @@ func tupleLines(r io.Reader) iter.Seq2[tupleLine, error] {
 			if err == nil {
 				parsed, err = parseTuple(l.text)
 			}
-			if !yield(tupleLine{l.number, parsed}, err) {
+			if !yield(tupleLine{number: l.number, tuple: parsed}, err) {
 				return
 			}
 		}
@@ -89,7 +98,13 @@ func (i *importer) tuples(caller context.Context, lines iter.Seq2[tupleLine, err
 	var bad badLines
 	var b batch
 	send := func(b batch) {
-		group.Go(func() error { return i.send(ctx, b, name) })
+		i.journey.begin(&b.leg)
+		group.Go(func() error {
+			if err := i.send(ctx, b, name); err != nil {
+				return err
+			}
+			return i.journey.end(&b.leg)
+		})
 	}
 	for l, err := range lines {
 		if ctx.Err() != nil {
@@ -100,9 +115,9 @@ func (i *importer) tuples(caller context.Context, lines iter.Seq2[tupleLine, err
 			err = b.add(l)
 		}
 		if err != nil {
-			bad.add(at(name, l.number), err)
+			bad.add(i.at(name, l.number), err)
 		}
-		if bad.count == 0 && b.full() {
+		if bad.count == 0 && (b.full() || l.cursor != "") {
 			send(b)
 			b = batch{}
 		}
@@ -122,15 +137,31 @@ func (i *importer) tuples(caller context.Context, lines iter.Seq2[tupleLine, err
 // send writes one batch. Touching a tuple twice is as good as once, so a batch
 // whose fate is unknown is sent again.
 func (i *importer) send(ctx context.Context, b batch, name string) error {
+	err := persistently(ctx, func() (moved bool, err error) {
+		_, err = i.client.Write(ctx, &tupelov1.WriteRequest{Updates: b.updates})
+		return false, err
+	})
+	switch {
+	case err == nil:
+		i.imported.Add(int64(len(b.updates)))
+		return nil
+	case ctx.Err() != nil:
+		return err
+	}
+	return i.locate(&b, err, name)
+}
+
+// persistently tries again what may pass. A try that moved on before it failed is
+// the first of a new row.
+func persistently(ctx context.Context, try func() (moved bool, err error)) error {
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		_, err := i.client.Write(ctx, &tupelov1.WriteRequest{Updates: b.updates})
-		if err == nil {
-			i.imported.Add(int64(len(b.updates)))
-			return nil
+		moved, err := try()
+		if moved {
+			pause, attempt = firstPause, 1
 		}
-		if attempt == maxAttempts || !worthRetrying(err) {
-			return b.locate(err, name)
+		if err == nil || attempt == maxAttempts || !worthRetrying(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -141,7 +172,7 @@ func (i *importer) send(ctx context.Context, b batch, name string) error {
 	}
 }
 
-// A batch is tried for some ten seconds: an election takes one or two.
+// What fails is tried for some ten seconds: an election takes one or two.
 const (
 	maxAttempts = 12
 	firstPause  = 50 * time.Millisecond
@@ -164,18 +195,33 @@ func worthRetrying(err error) bool {
 var updateField = regexp.MustCompile(`^updates\[(\d+)\]`)
 
 // locate names the line that the server complains of.
-func (b *batch) locate(err error, name string) error {
+func (i *importer) locate(b *batch, err error, name string) error {
 	for _, f := range describe(err).Fields {
 		match := updateField.FindStringSubmatch(f.Field)
 		if match == nil {
 			continue
 		}
 		if n, convErr := strconv.Atoi(match[1]); convErr == nil && n < len(b.lines) {
-			return situated{at(name, b.lines[n]), err}
+			place := i.at(name, b.lines[n])
+			if i.journey != nil { // there is no file to look it up in
+				place += " (" + tupleText(b.updates[n].Tuple) + ")"
+			}
+			return situated{place, err}
 		}
 	}
 	first, last := b.lines[0], b.lines[len(b.lines)-1]
+	if i.journey != nil {
+		return situated{fmt.Sprintf("%s, relationships %d to %d", name, first, last), err}
+	}
 	return situated{fmt.Sprintf("%s, lines %d to %d", name, first, last), err}
+}
+
+// at names the place of a tuple: its line in a file, or which it is of what has none.
+func (i *importer) at(name string, number int) string {
+	if i.journey != nil {
+		return fmt.Sprintf("%s, relationship %d", name, number)
+	}
+	return at(name, number)
 }
 
 // badLines collects the lines of a file that are no tuples.

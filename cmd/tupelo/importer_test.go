@@ -237,7 +237,7 @@ func TestProgressIsShownToWhoWatchesAndTakenAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, _ := newFakeImport(nil)
 		i.terminal.tty = true
-		stop := i.showProgress()
+		stop := i.showProgress("imported")
 		i.imported.Store(3000)
 		time.Sleep(500 * time.Millisecond)
 		stop()
@@ -255,7 +255,7 @@ func TestProgressIsNotShownToAFileOrInJSON(t *testing.T) {
 			i, _ := newFakeImport(nil)
 			shown.diag = &bytes.Buffer{}
 			i.terminal = &shown
-			stop := i.showProgress()
+			stop := i.showProgress("imported")
 			time.Sleep(time.Second)
 			stop()
 			if got := shown.diag.(*bytes.Buffer).String(); got != "" {
@@ -266,10 +266,10 @@ func TestProgressIsNotShownToAFileOrInJSON(t *testing.T) {
 }
 
 func TestProgressIsCountedBySecond(t *testing.T) {
-	if got := progressText(120_000, 4*time.Second); got != "120000 tuples imported, 30000 tuples/s" {
+	if got := progressText("imported", 120_000, 4*time.Second); got != "120000 tuples imported, 30000 tuples/s" {
 		t.Error(got)
 	}
-	if got := progressText(0, 0); got != "0 tuples imported, 0 tuples/s" {
+	if got := progressText("imported", 0, 0); got != "0 tuples imported, 0 tuples/s" {
 		t.Error(got)
 	}
 }

@@ -9,14 +9,14 @@ import (
 // progressEvery is how often a person is shown how far an import has come.
 const progressEvery = 200 * time.Millisecond
 
-// showProgress keeps a line about the import up to date, on a terminal only,
+// showProgress keeps a line about what is done up to date, on a terminal only,
 // until the returned function is called.
-func (i *importer) showProgress() (stop func()) {
+func (i *importer) showProgress(done string) (stop func()) {
 	t := i.terminal
 	if !t.interactive() {
 		return func() {}
 	}
-	done := make(chan struct{})
+	stopped := make(chan struct{})
 	var shown sync.WaitGroup
 	shown.Go(func() {
 		started := time.Now()
@@ -24,21 +24,21 @@ func (i *importer) showProgress() (stop func()) {
 		defer ticker.Stop()
 		for {
 			select {
-			case <-done:
+			case <-stopped:
 				fmt.Fprint(t.diag, "\r\x1b[K")
 				return
 			case <-ticker.C:
-				fmt.Fprint(t.diag, "\r\x1b[K"+progressText(i.imported.Load(), time.Since(started)))
+				fmt.Fprint(t.diag, "\r\x1b[K"+progressText(done, i.imported.Load(), time.Since(started)))
 			}
 		}
 	})
 	return func() {
-		close(done)
+		close(stopped)
 		shown.Wait()
 	}
 }
 
-func progressText(imported int64, elapsed time.Duration) string {
-	rate := float64(imported) / max(elapsed.Seconds(), 0.001)
-	return fmt.Sprintf("%d tuples imported, %.0f tuples/s", imported, rate)
+func progressText(done string, tuples int64, elapsed time.Duration) string {
+	rate := float64(tuples) / max(elapsed.Seconds(), 0.001)
+	return fmt.Sprintf("%d tuples %s, %.0f tuples/s", tuples, done, rate)
 }
