@@ -1,10 +1,10 @@
 package authzed
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
+	"strconv"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc"
@@ -14,7 +14,9 @@ import (
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
-// ImportBulkRelationships creates the relationships of a stream of any length.
+// ImportBulkRelationships creates the relationships of a stream of any length, up to
+// a thousand in each revision. If one of them cannot be created none of its revision
+// is, and the call fails; those of other revisions stay.
 func (p permissions) ImportBulkRelationships(stream grpc.ClientStreamingServer[v1.ImportBulkRelationshipsRequest, v1.ImportBulkRelationshipsResponse]) error {
 	loaded, err := p.load(stream.Context(), func() ([]*v1.Relationship, error) {
 		message, err := stream.Recv()
@@ -38,124 +40,108 @@ func (e experimental) BulkImportRelationships(stream grpc.ClientStreamingServer[
 	return stream.SendAndClose(&v1.BulkImportRelationshipsResponse{NumLoaded: loaded})
 }
 
-// Bounds of an import: of one write, which is one entry of the log, and of the
-// writes that are under way. They have no part in what clients may send.
+// load creates the relationships that receive gives, until it gives io.EOF.
+func (a *adapter) load(ctx context.Context, receive func() ([]*v1.Relationship, error)) (uint64, error) {
+	s := &importStream{ctx: ctx, receive: receive}
+	if err := a.native.Import(s); err != nil {
+		return 0, s.fault(err)
+	}
+	return s.written, s.refused
+}
+
+// Bounds of what an import gives the native handler at a time, which becomes one
+// entry of the log. They have no part in what clients may send.
 const (
-	maxLoadBytes    = 1 << 20
-	maxLoadInFlight = 8
+	maxGiven      = 1000
+	maxGivenBytes = 1 << 20
 )
 
-// load creates the relationships that receive gives, until it gives io.EOF, by one
-// write after another. Of an import that fails some writes stay, those before and
-// a few behind the one that failed: its error is that of the first in the stream.
-func (a *adapter) load(ctx context.Context, receive func() ([]*v1.Relationship, error)) (uint64, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	l := loading{native: a.native, ctx: ctx}
-	defer l.wait()
-	defer cancel()
-	for {
-		list, err := receive()
-		switch {
-		case errors.Is(err, io.EOF):
-			return l.finish()
-		case err != nil:
-			return 0, err
+// givenKept is how many messages are kept for what may be said of them: more than the
+// native handler has under way.
+const givenKept = 32
+
+// importStream gives the native handler the relationships of a client, in messages of the
+// size that it takes.
+type importStream struct {
+	grpc.ServerStream // nil: what the handler does not use
+	ctx               context.Context
+	receive           func() ([]*v1.Relationship, error)
+	received          []*v1.Relationship // and not given yet
+	given             [givenKept][]*v1.Relationship
+	messages          int // given
+	ended             bool
+	refused           error // why it ended early
+	written           uint64
+}
+
+// Context returns the context of the call.
+func (s *importStream) Context() context.Context { return s.ctx }
+
+// SendAndClose takes the handler's answer.
+func (s *importStream) SendAndClose(m *tupelov1.ImportResponse) error {
+	s.written = m.Written
+	return nil
+}
+
+// Recv gives the next message. A relationship that is refused here ends the stream
+// with what came before it, of which the handler may have something to say first.
+func (s *importStream) Recv() (*tupelov1.ImportRequest, error) {
+	message := &tupelov1.ImportRequest{Mode: tupelov1.ImportRequest_MODE_CREATE}
+	var list []*v1.Relationship
+	for bytes := 0; len(list) < maxGiven && bytes < maxGivenBytes; {
+		r, err := s.next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		for _, r := range list {
-			if err := l.add(r); err != nil {
-				return 0, err
-			}
+		if err != nil {
+			return nil, err
+		}
+		list, message.Tuples = append(list, r), append(message.Tuples, tuple(r))
+		bytes += proto.Size(r.GetOptionalCaveat()) + len(r.GetResource().GetObjectId()) + len(r.GetSubject().GetObject().GetObjectId())
+	}
+	if len(list) == 0 {
+		return nil, io.EOF
+	}
+	s.given[s.messages%givenKept] = list
+	s.messages++
+	return message, nil
+}
+
+// next takes the next relationship, or io.EOF.
+func (s *importStream) next() (*v1.Relationship, error) {
+	for len(s.received) == 0 && !s.ended {
+		var err error
+		s.received, err = s.receive()
+		if s.ended = errors.Is(err, io.EOF); err != nil && !s.ended {
+			return nil, err
 		}
 	}
+	if len(s.received) == 0 {
+		return nil, io.EOF
+	}
+	r := s.received[0]
+	if s.refused = refuseRelationship(r); s.refused != nil {
+		s.received, s.ended = nil, true
+		return nil, io.EOF
+	}
+	s.received = s.received[1:]
+	return r, nil
 }
 
-// loading is an import under way: a write that is being filled, and those that have
-// been sent, in their order.
-type loading struct {
-	native *api.Server
-	ctx    context.Context
-	filled []*v1.Relationship
-	bytes  int
-	sent   []chan error // of each write, that which becomes of it
-	loaded uint64       // by the writes that were sent
-}
-
-// add puts a relationship into the write that is being filled, and sends that once it
-// is full. Its error is that of the oldest write which failed.
-func (l *loading) add(r *v1.Relationship) error {
-	if err := refuseRelationship(r); err != nil {
-		return cmp.Or(l.drain(0), err)
-	}
-	l.filled = append(l.filled, r)
-	if c := r.GetOptionalCaveat(); c != nil {
-		l.bytes += proto.Size(c)
-	}
-	l.bytes += len(r.GetResource().GetObjectId()) + len(r.GetSubject().GetObject().GetObjectId())
-	if len(l.filled) < maxUpdates && l.bytes < maxLoadBytes {
-		return nil
-	}
-	return l.flush()
-}
-
-// flush sends the write that is being filled, once there is room for it.
-func (l *loading) flush() error {
-	if len(l.filled) == 0 {
-		return nil
-	}
-	if err := l.drain(maxLoadInFlight - 1); err != nil {
+// fault tells of the relationship that an import fails for.
+func (s *importStream) fault(err error) error {
+	e := api.Described(err)
+	message, numbered := strconv.Atoi(e.Metadata["message"])
+	if numbered != nil || message < 0 || message >= s.messages || message < s.messages-givenKept {
 		return err
 	}
-	list, done := l.filled, make(chan error, 1)
-	l.sent, l.loaded, l.filled, l.bytes = append(l.sent, done), l.loaded+uint64(len(list)), nil, 0
-	go func() { done <- createAll(l.ctx, l.native, list) }()
-	return nil
-}
-
-// drain waits for the oldest writes until no more than n are under way.
-func (l *loading) drain(n int) error {
-	for len(l.sent) > n {
-		err := <-l.sent[0]
-		l.sent = l.sent[1:]
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// finish sends the rest and waits for all. It returns how many were created.
-func (l *loading) finish() (uint64, error) {
-	if err := l.flush(); err != nil {
-		return 0, err
-	}
-	return l.loaded, l.drain(0)
-}
-
-// wait returns once no write is under way any more.
-func (l *loading) wait() {
-	for _, done := range l.sent {
-		<-done
-	}
-	l.sent = nil
-}
-
-// createAll writes relationships that must not be there.
-func createAll(ctx context.Context, native *api.Server, list []*v1.Relationship) error {
-	write := &tupelov1.WriteRequest{Updates: make([]*tupelov1.Update, len(list))}
-	for i, r := range list {
-		write.Updates[i] = &tupelov1.Update{Operation: tupelov1.Update_OPERATION_CREATE, Tuple: tuple(r)}
-	}
-	_, err := native.Write(ctx, write)
-	if err == nil {
-		return nil
-	}
-	e := api.Described(err)
-	i, ok := place(e, "updates", len(list))
+	list := s.given[message%givenKept]
+	i, ok := place(e, "tuples", len(list))
 	switch {
 	case !ok:
 		return err
 	case e.Reason == tupelov1.ErrorReason_ERROR_REASON_DUPLICATE_UPDATE:
-		// That they share a write is not the client's doing: the second finds the first.
+		// That they share a message is not the client's doing: the second finds the first.
 		return retell(err, recreated, aboutRelationship(list[i]))
 	}
 	return relationshipFault(e, list[i], err)

@@ -126,6 +126,17 @@ func TestAnImportThatFailsTellsOfTheFirstInTheStream(t *testing.T) {
 	}
 }
 
+func TestAnImportKeepsWhatComesBeforeARelationshipThatIsRefused(t *testing.T) {
+	c := seeded(t, relOf("team:core#member@user:u00001"))
+	large := caveated(relOf("repository:site#reader@user:ana"), "office_hours", map[string]any{strings.Repeat("h", 25_000): 1})
+	_, err := c.load(t, false, 100, append(many(1)[:1:1], large, relOf("team:core#member@user:never")))
+	wantRefusal(t, err, codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_MAX_RELATIONSHIP_CONTEXT_SIZE)
+	c.wantStored(t, "team:core#member@user:u00000", "team:core#member@user:u00001")
+	// What comes before may fail too, and is told of.
+	_, err = c.load(t, false, 100, append(many(1)[:1:1], large))
+	wantRefusal(t, err, codes.AlreadyExists, v1.ErrorReason_ERROR_REASON_ATTEMPT_TO_RECREATE_RELATIONSHIP)
+}
+
 func TestImportsAreRefusedAsWritesAre(t *testing.T) {
 	c := seeded(t)
 	for name, row := range map[string]struct {
