@@ -58,7 +58,9 @@ func (memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net
 func TestServeHTTPRefusesAnOpenListenerAndClosesIt(t *testing.T) {
 	s := newTestServer(t, newTestLog(t), nil)
 	listener := bufconn.Listen(1)
-	if err := s.ServeHTTP(t.Context(), listener, http.NotFoundHandler()); !errors.Is(err, ErrTokenRequired) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.ServeHTTP(ctx, listener, http.NotFoundHandler()); !errors.Is(err, ErrTokenRequired) {
 		t.Errorf("%v", err)
 	}
 	if _, err := listener.Accept(); err == nil {

@@ -14,10 +14,12 @@ import (
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/authzed"
+	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/replica"
 )
 
@@ -166,8 +168,9 @@ func (b *brittle) ExportBulkRelationships(r *v1.ExportBulkRelationshipsRequest, 
 	return status.Error(codes.Unavailable, "the line broke")
 }
 
-func TestAnImportGoesOnWhereAStreamBroke(t *testing.T) {
-	b := &brittle{pageful: 300, total: 1600}
+// serve answers until the test ends.
+func (b *brittle) serve(t *testing.T) *grpc.ClientConn {
+	t.Helper()
 	server := grpc.NewServer()
 	v1.RegisterPermissionsServiceServer(server, b)
 	v1.RegisterSchemaServiceServer(server, b)
@@ -176,13 +179,59 @@ func TestAnImportGoesOnWhereAStreamBroke(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _ = server.Serve(listener) }()
-	defer server.Stop()
+	t.Cleanup(server.Stop)
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func TestAnImportGoesOnWhereAStreamBroke(t *testing.T) {
+	b := &brittle{pageful: 300, total: 1600}
+	source := b.serve(t).Target()
 	startServer(t)
-	if got := mustTupelo(t, "import", "--from-spicedb", listener.Addr().String()); !strings.Contains(got, "imported 1600 tuples") {
+	if got := mustTupelo(t, "import", "--from-spicedb", source); !strings.Contains(got, "imported 1600 tuples") {
 		t.Errorf("it says %s", got)
 	}
 	// The first part is of the schema's revision; cursors have one of their own.
 	if got := fmt.Sprint(b.asked); got != "[then0 600 1200]" {
 		t.Errorf("the server was asked for %s", got)
+	}
+}
+
+func TestAnInterruptedImportAsksSpiceDBForWhatIsBehindItsCursor(t *testing.T) {
+	b := &brittle{pageful: 300, total: 1600}
+	conn := b.serve(t)
+	file := filepath.Join(t.TempDir(), "moving.json")
+	stored := map[string]bool{}
+	try := func(fatal int) error {
+		i, fake := newFakeImport(func(attempt int) error {
+			if attempt == fatal {
+				return failWith(codes.Internal, tupelov1.ErrorReason_ERROR_REASON_INTERNAL)
+			}
+			return nil
+		})
+		fake.stored, i.inFlight = stored, 1
+		i.client.TupeloClient = &schemaServer{fakeServer: fake, schema: movingSchema}
+		o, err := openSpiceDB(t.Context(), &client{conn: conn}, "there")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.from(t.Context(), o, originOptions{resume: file})
+	}
+	if err := try(3); err == nil {
+		t.Fatal("it did not fail")
+	}
+	if r := remembered(t, file); r.Tuples != 600 || r.Cursor != "600" {
+		t.Errorf("it remembers %+v", r)
+	}
+	b.asked = nil
+	if err := try(0); err != nil {
+		t.Fatal(err)
+	}
+	if len(stored) != 1600 || fmt.Sprint(b.asked) != "[600 1200]" {
+		t.Errorf("%d are stored, and asked for was %q", len(stored), b.asked)
 	}
 }

@@ -323,8 +323,8 @@ func TestAFileThatClaimsToBeLargeIsRefusedWithoutTheRoom(t *testing.T) {
 		file := append(binary.AppendVarint(slices.Clone(head), 1), binary.AppendVarint(nil, n)...)
 		return append(append(file, data...), 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
-	bomb := func() []byte { // says to have a gigabyte
-		return claim(9, append(binary.AppendUvarint(nil, 1<<30), 0, 0, 0, 0)...)
+	bomb := func() []byte { // says to have that much once it is decompressed
+		return claim(8, append(binary.AppendUvarint(nil, 100<<20), 0, 0, 0, 0)...)
 	}
 	var zeros bytes.Buffer
 	w, _ := flate.NewWriter(&zeros, flate.BestCompression)
