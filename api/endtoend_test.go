@@ -418,6 +418,33 @@ func TestExpandShowsTheTreeByName(t *testing.T) {
 	}
 }
 
+func TestATreeShowsWhatLacksTheTargetOfAnArrowOverAll(t *testing.T) {
+	w := newWorld(t, `
+definition user {}
+definition note {}
+definition team {
+	relation member: user
+}
+definition doc {
+	relation team: team | note
+	permission sign = team.all(member)
+}`)
+	w.touch(t, "team:red#member@user:ann", "doc:x#team@team:red", "doc:x#team@note:n")
+	r, err := w.client.Expand(w.ctx, &tupelov1.ExpandRequest{Object: &tupelov1.Object{Type: "doc", Id: "x"}, Relation: "sign"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `USERSET doc:x#sign
+  TUPLE_TO_USERSET_ALL doc:x#team -> member
+    USERSET note:n#
+      NIL
+    USERSET team:red#member
+      THIS team:red#member [user:ann#]`
+	if got := outline(r.Tree, ""); got != want {
+		t.Errorf("the tree is\n%s\nwant\n%s", got, want)
+	}
+}
+
 // outline writes every field of a tree that is set.
 func outline(n *tupelov1.UsersetTree, indent string) string {
 	text := indent + strings.TrimPrefix(n.Kind.String(), "KIND_")

@@ -188,28 +188,56 @@ func (t *Tree) show(s tuple.Subject, traits tuple.Traits) {
 	t.Conditions[len(t.Subjects)-1] = traits
 }
 
-// arrow opens the target at each object of the tupleset.
+// arrow opens the target at each object of the tupleset. An arrow over all shows
+// also the objects whose type lacks it, of which nobody is in it.
 func (x *expansion) arrow(node *schema.Node, at place) (*Tree, error) {
 	p := x.engine.program
 	tupleset := &p.Slots[node.Slot]
 	t := &Tree{Kind: arrowKinds[node.All], Object: x.object(tupleset, at), Relation: tuple.RelationID(tupleset.Number)}
-	for i, target := range node.Arrows {
-		if i == 0 {
-			t.Target = usersetKind(p, &p.Slots[target.Slot])
+	if len(node.Arrows) > 0 {
+		t.Target = usersetKind(p, &p.Slots[node.Arrows[0].Slot])
+	}
+	targets := node.Arrows // of the kinds from here on
+	for i := range tupleset.Direct {
+		kind, slot := directKind(&tupleset.Direct[i]), int32(noTarget)
+		if len(targets) > 0 && kind == arrowKind(&targets[0]) {
+			slot, targets = targets[0].Slot, targets[1:]
 		}
-		kind := tuple.Kind{Type: tuple.TypeID(target.SubjectType), Relation: tuple.RelationID(target.SubjectRelation)}
+		if slot == noTarget && !node.All {
+			continue
+		}
 		found, err := x.stored(t, kind)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range found {
-			child, err := x.userset(place{target.Slot, s.id, at.levels, at.hops + 1, s.traits})
+			child, err := x.target(kind.Type, place{slot, s.id, at.levels, at.hops + 1, s.traits})
 			if err != nil {
 				return nil, err
 			}
 			t.Children = append(t.Children, child)
 		}
 	}
+	return t, nil
+}
+
+func arrowKind(a *schema.ArrowTarget) tuple.Kind {
+	return tuple.Kind{Type: tuple.TypeID(a.SubjectType), Relation: tuple.RelationID(a.SubjectRelation)}
+}
+
+// target opens the target of an arrow at an object. Where its type has none there
+// is nothing to follow, so that no depth limit folds it.
+func (x *expansion) target(of tuple.TypeID, at place) (*Tree, error) {
+	if at.slot != noTarget {
+		return x.userset(at)
+	}
+	t := &Tree{Kind: UsersetTree, Object: tuple.Object{Type: of, ID: at.id}, Condition: at.traits}
+	if x.nodes >= maxTreeNodes {
+		t.Cut = Truncated
+		return t, nil
+	}
+	x.nodes++
+	t.Children = []*Tree{{Kind: NothingTree}}
 	return t, nil
 }
 

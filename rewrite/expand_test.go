@@ -71,6 +71,56 @@ func TestATreeSaysWhenSubjectsAreMissing(t *testing.T) {
 	}
 }
 
+const signatures = `caveat flagged(flag bool) { flag }
+definition user {}
+definition note {
+	relation about: user
+}
+definition team {
+	relation member: user
+}
+definition doc {
+	relation team: team | note | note#about | note with flagged
+	permission sign = team.all(member)
+	permission some = team.any(member)
+}`
+
+func TestAnArrowOverAllShowsTheObjectsOfWhichNobodyIsInTheTarget(t *testing.T) {
+	w := parse(t, signatures, "team:red#member@user:ann", "doc:x#team@team:red", "doc:x#team@note:n[flagged]", "doc:x#team@note:n#about")
+	engine := rewrite.New(w.Program, rewrite.Limits{})
+	const every = `
+doc:x#sign
+└── team.all(member)
+    ├── note:n[flagged] (has no such relation)
+    ├── note:n (has no such relation)
+    └── team:red#member
+        └── user:ann
+`
+	if got := expand(t, engine, w, "doc:x#sign", rewrite.ExpandOptions{}).Text(w.Names); got != every[1:] {
+		t.Errorf("the tree is\n%swant%s", got, every)
+	}
+	const some = `
+doc:x#some
+└── team->member
+    └── team:red#member
+        └── user:ann
+`
+	if got := expand(t, engine, w, "doc:x#some", rewrite.ExpandOptions{}).Text(w.Names); got != some[1:] {
+		t.Errorf("the tree is\n%swant%s", got, some)
+	}
+}
+
+func TestObjectsWithoutTheTargetCountAmongTheSubjectsOfATree(t *testing.T) {
+	w := parse(t, signatures, "doc:x#team@note:a", "doc:x#team@note:b", "doc:x#team@note:c")
+	engine := rewrite.New(w.Program, rewrite.Limits{})
+	for limit := 1; limit <= 4; limit++ {
+		tree := expand(t, engine, w, "doc:x#sign", rewrite.ExpandOptions{MaxSubjects: limit})
+		if got := withoutTarget(tree); got != min(limit, 3) || tree.Truncated() != (limit < 3) {
+			t.Errorf("limit %d: %d objects, truncated: %t", limit, got, tree.Truncated())
+		}
+	}
+}
+
 func TestAnExpansionEndsOnDenseData(t *testing.T) {
 	var tuples []string
 	for i := range 30 {
@@ -105,10 +155,10 @@ func usersetsIn(tree *rewrite.Tree) int {
 // TestExpandAgreesWithCheck reads the answer to every question out of fully
 // opened trees of random worlds without exclusions over cycles.
 func TestExpandAgreesWithCheck(t *testing.T) {
-	compared := 0
+	compared, lacking := 0, 0
 	for n := range uint64(40) {
 		rng := rand.New(rand.NewPCG(*seed, n))
-		w, err := rewritetest.New(schematest.Random(rng, schematest.Options{}))
+		w, err := rewritetest.New(schematest.Random(rng, schematest.Options{ArrowFunctions: true, Self: true}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,12 +181,25 @@ func TestExpandAgreesWithCheck(t *testing.T) {
 					t.Fatalf("world %d: %s@%s: the tree says %t, Check %v\n%s", n, u, s, got, result.Verdict, tree.Text(w.Names))
 				}
 				compared++
+				lacking += withoutTarget(tree)
 			}
 		}
 	}
-	if compared < 5000 {
-		t.Errorf("only %d answers were compared", compared)
+	if compared < 5000 || lacking < 500 {
+		t.Errorf("only %d answers were compared, by trees with %d objects that lack the target", compared, lacking)
 	}
+}
+
+// withoutTarget counts the objects of a tree whose type lacks the target of an arrow.
+func withoutTarget(tree *rewrite.Tree) int {
+	n := 0
+	if tree.Kind == rewrite.UsersetTree && tree.Relation == 0 {
+		n++
+	}
+	for _, child := range tree.Children {
+		n += withoutTarget(child)
+	}
+	return n
 }
 
 // reading reads a tree for one subject: which of its usersets contain it.
@@ -197,13 +260,15 @@ func (r *reading) node(t *rewrite.Tree, in map[string]bool) bool {
 		return in[key(t.Object, t.Relation)]
 	case rewrite.ExclusionTree:
 		return r.node(t.Children[0], in) && !r.node(t.Children[1], r.stable)
-	case rewrite.IntersectionTree:
+	case rewrite.SelfTree:
+		return r.subject.Relation == tuple.Self && t.Object.Type == r.subject.Type && string(t.Object.ID) == string(r.subject.ID)
+	case rewrite.IntersectionTree, rewrite.EveryArrowTree:
 		for _, child := range t.Children {
 			if !r.node(child, in) {
 				return false
 			}
 		}
-		return true
+		return len(t.Children) > 0
 	}
 	for _, s := range t.Subjects {
 		exact := s.Kind() == r.subject.Kind() && string(s.ID) == string(r.subject.ID)

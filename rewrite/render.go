@@ -58,8 +58,12 @@ func (d *drawing) node(t *Tree, before, indent string) {
 func (d *drawing) label(t *Tree) string {
 	switch t.Kind {
 	case UsersetTree:
-		return d.subject(tuple.Subject{Type: t.Object.Type, Relation: t.Relation, ID: t.Object.ID}) +
+		label := d.subject(tuple.Subject{Type: t.Object.Type, Relation: t.Relation, ID: t.Object.ID}) +
 			d.traits(t.Condition) + cutWords(t.Cut)
+		if t.Relation == 0 {
+			label += " (has no such relation)"
+		}
+		return label
 	case ThisTree:
 		return "this"
 	case SelfTree:
@@ -92,8 +96,13 @@ func cutWords(c Cut) string {
 
 // below lists what stands under a node.
 func (d *drawing) below(t *Tree) []line {
-	if t.Kind == UsersetTree && len(t.Children) == 1 && t.Children[0].Kind == ThisTree {
-		return d.below(t.Children[0])
+	if t.Kind == UsersetTree && len(t.Children) == 1 {
+		switch body := t.Children[0]; {
+		case body.Kind == ThisTree:
+			return d.below(body)
+		case body.Kind == NothingTree && t.Relation == 0:
+			return nil
+		}
 	}
 	var lines []line
 	for i, s := range t.Subjects {

@@ -9,7 +9,9 @@ type TreeKind uint8
 const (
 	// UsersetTree is object#relation: the one asked about, a computed userset,
 	// the target of an arrow, or a stored userset that was opened. Its one
-	// child says what it is made of; there is none if the node is cut.
+	// child says what it is made of; there is none if the node is cut. Without
+	// a relation it is an object of an EveryArrowTree whose type lacks the target.
+	// Nobody is in that, and its child is a NothingTree.
 	UsersetTree TreeKind = iota
 	// ThisTree is what a relation stores: Subjects, and as Children the stored
 	// usersets that were opened.
@@ -25,7 +27,7 @@ const (
 	// NothingTree is the empty set, the language's nil.
 	NothingTree
 	// EveryArrowTree is an ArrowTree which wants all of its children, and one at
-	// least.
+	// least. It has one for each object that the tupleset stores.
 	EveryArrowTree
 	// SelfTree is the object itself, the language's self: Object.
 	SelfTree
@@ -54,10 +56,11 @@ type Tree struct {
 	Kind TreeKind
 	Cut  Cut
 	// Object and Relation are the userset of a UsersetTree, and the stored
-	// relation of a ThisTree or ArrowTree.
+	// relation of a ThisTree or an arrow. Relation is 0 where the object lacks
+	// the target of an arrow over all.
 	Object   tuple.Object
 	Relation tuple.RelationID
-	// Target names an ArrowTree's target, by the first type that has it.
+	// Target names an arrow's target, by the first type that has it.
 	Target tuple.Kind
 	// Subjects are ordered by kind and id. Conditions has the traits of their
 	// tuples, one for each; it is nil if none has any.

@@ -27,8 +27,6 @@ var (
 // found by going round until nothing is new.
 type members struct {
 	*world
-	ctx      context.Context // it lives no longer than a call
-	reader   rewrite.Reader
 	usersets []*rewrite.Tree // opened ones, those further down last
 	sets     map[userset]found
 }
@@ -41,16 +39,12 @@ func (w *world) members(ctx context.Context, reader rewrite.Reader, slot int32, 
 	if err != nil {
 		return nil, err
 	}
-	m := &members{world: w, ctx: ctx, reader: reader, sets: make(map[userset]found)}
+	m := &members{world: w, sets: make(map[userset]found)}
 	if err := m.gather(tree); err != nil {
 		return nil, err
 	}
 	for range maxRounds {
-		changed, err := m.round()
-		if err != nil {
-			return nil, err
-		}
-		if !changed {
+		if !m.round() {
 			return m.sets[m.userset(tree.Object, tree.Relation)], nil
 		}
 	}
@@ -76,18 +70,15 @@ func (m *members) gather(t *rewrite.Tree) error {
 }
 
 // round finds every set again from the others, and reports whether one changed.
-func (m *members) round() (changed bool, err error) {
+func (m *members) round() (changed bool) {
 	for _, t := range slices.Backward(m.usersets) {
-		set, err := m.of(t.Children[0], m.userset(t.Object, t.Relation))
-		if err != nil {
-			return false, err
-		}
 		at := m.userset(t.Object, t.Relation)
+		set := m.of(t.Children[0], at)
 		if !set.equal(m.sets[at]) {
 			m.sets[at], changed = set, true
 		}
 	}
-	return changed, nil
+	return changed
 }
 
 func (m *members) userset(object tuple.Object, relation tuple.RelationID) userset {
@@ -106,18 +97,18 @@ func (w *world) render(s tuple.Subject) string {
 }
 
 // of is the set of one expression of a userset.
-func (m *members) of(t *rewrite.Tree, at userset) (found, error) {
+func (m *members) of(t *rewrite.Tree, at userset) found {
 	switch t.Kind {
 	case rewrite.UsersetTree:
-		return m.sets[m.userset(t.Object, t.Relation)].under(counts(t.Condition)), nil
+		return m.sets[m.userset(t.Object, t.Relation)].under(counts(t.Condition))
 	case rewrite.ThisTree:
 		return m.stored(t, at)
 	case rewrite.SelfTree:
 		set := make(found)
 		set.add(tuple.Subject{Type: t.Object.Type, ID: t.Object.ID}, rewrite.Yes, at)
-		return set, nil
+		return set
 	case rewrite.NothingTree:
-		return make(found), nil
+		return make(found)
 	case rewrite.EveryArrowTree:
 		return m.every(t, at)
 	case rewrite.IntersectionTree:
@@ -137,24 +128,21 @@ func counts(t tuple.Traits) rewrite.Verdict {
 	return rewrite.Yes
 }
 
-func (m *members) combine(trees []*rewrite.Tree, at userset, combine func(a, b found) found) (found, error) {
+func (m *members) combine(trees []*rewrite.Tree, at userset, combine func(a, b found) found) found {
 	set := make(found)
 	for i, t := range trees {
-		operand, err := m.of(t, at)
-		if err != nil {
-			return nil, err
-		}
+		operand := m.of(t, at)
 		if i == 0 {
 			set = operand
 		} else {
 			set = combine(set, operand)
 		}
 	}
-	return set, nil
+	return set
 }
 
 // stored is what a relation stores, and the members of the usersets among that.
-func (m *members) stored(t *rewrite.Tree, at userset) (found, error) {
+func (m *members) stored(t *rewrite.Tree, at userset) found {
 	set := make(found)
 	for i, s := range t.Subjects {
 		verdict := rewrite.Yes
@@ -166,62 +154,16 @@ func (m *members) stored(t *rewrite.Tree, at userset) (found, error) {
 	for _, child := range t.Children {
 		set.add(tuple.Subject{Type: child.Object.Type, Relation: child.Relation, ID: child.Object.ID}, counts(child.Condition), at)
 	}
-	opened, err := m.combine(t.Children, at, union)
-	return union(set, opened), err
+	return union(set, m.combine(t.Children, at, union))
 }
 
 // every is what is in the target of every object whose tuple counts, and of one.
-func (m *members) every(t *rewrite.Tree, at userset) (found, error) {
-	some, err := m.combine(t.Children, at, union)
-	if err != nil {
-		return nil, err
-	}
+func (m *members) every(t *rewrite.Tree, at userset) found {
+	some := m.combine(t.Children, at, union)
 	all, kinds := some, slices.Collect(maps.Keys(some))
 	for _, child := range t.Children {
 		own := m.sets[m.userset(child.Object, child.Relation)]
 		all = intersection(all, own.unless(counts(child.Condition), kinds))
 	}
-	lacking, err := m.lacking(t)
-	if err != nil || lacking == rewrite.No {
-		return all, err
-	}
-	return intersection(all, make(found).unless(lacking, kinds)), nil
-}
-
-// lacking is whether there is an object of the tupleset whose type lacks the target,
-// of which nobody is in it.
-func (m *members) lacking(t *rewrite.Tree) (verdict rewrite.Verdict, err error) {
-	slot, ok := m.program.SlotByNumber(uint16(t.Object.Type), uint16(t.Relation))
-	if !ok {
-		return rewrite.No, nil
-	}
-	var page tuple.Page
-	for i := range m.program.Slots[slot].Direct {
-		kind := kindOf(&m.program.Slots[slot].Direct[i])
-		if m.targeted(t, kind.Type) {
-			continue
-		}
-		var above []byte
-		for page.More = true; page.More; {
-			if err := m.reader.Subjects(t.Object, t.Relation, kind, above, 1_000, &page); err != nil {
-				return rewrite.No, fmt.Errorf("reading the objects of an arrow: %w", err)
-			}
-			for i := range page.Len() {
-				verdict = max(verdict, counts(page.Traits(i)))
-				above = append(above[:0], page.ID(i)...)
-			}
-		}
-	}
-	return verdict, nil
-}
-
-// targeted reports whether a type has the target of an arrow.
-func (m *members) targeted(t *rewrite.Tree, typeID tuple.TypeID) bool {
-	name := m.names.RelationName(t.Target.Type, t.Target.Relation)
-	index, ok := m.program.TypeByNumber(uint16(typeID))
-	if !ok || name == "" {
-		return false
-	}
-	_, ok = m.program.Slot(index, name)
-	return ok
+	return all
 }

@@ -293,3 +293,39 @@ validation:
 `, Options{Now: noon})
 	expect(t, report, "holds document:one#readmitted", "holds document:two#spare")
 }
+
+func TestAnObjectThatLacksTheTargetMayKeepEverybodyOutOfAnArrowOverAll(t *testing.T) {
+	report := run(t, `
+schema: |-
+  caveat weekday(day string) {
+    day != "sunday"
+  }
+
+  definition user {}
+
+  definition note {}
+
+  definition team {
+    relation member: user
+  }
+
+  definition document {
+    relation team: team | note | note with weekday
+    permission sign = team.all(member)
+  }
+relationships: |-
+  team:core#member@user:ann
+  document:one#team@team:core
+  document:one#team@note:n[weekday]
+  document:two#team@team:core
+  document:two#team@note:n
+  document:three#team@team:core
+validation:
+  document:one#sign:
+    - "[user:ann[...]] is <team:core#member>"
+  document:two#sign: []
+  document:three#sign:
+    - "[user:ann] is <team:core#member>"
+`, Options{Now: noon})
+	expect(t, report, "holds document:one#sign", "holds document:two#sign", "holds document:three#sign")
+}

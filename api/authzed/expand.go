@@ -70,7 +70,7 @@ func keyOf(t *tupelov1.UsersetTree) string {
 
 // find lists where usersets are opened.
 func (u *unfolding) find(t *tupelov1.UsersetTree) {
-	if t.Kind == tupelov1.UsersetTree_KIND_USERSET && len(t.Children) > 0 {
+	if t.Kind == tupelov1.UsersetTree_KIND_USERSET && t.Relation != "" && len(t.Children) > 0 {
 		u.opened[keyOf(t)] = t
 	}
 	for _, child := range t.Children {
@@ -120,11 +120,14 @@ func (u *unfolding) body(at, body *tupelov1.UsersetTree) (*v1.PermissionRelation
 	return u.operation(at, v1.AlgebraicSubjectSet_OPERATION_UNION, []*tupelov1.UsersetTree{body})
 }
 
-// operand turns an expression of a userset.
+// operand turns an expression of a userset. An object that lacks the target of an
+// arrow over all is an empty leaf.
 func (u *unfolding) operand(at, t *tupelov1.UsersetTree) (*v1.PermissionRelationshipTree, error) {
 	switch t.Kind {
 	case tupelov1.UsersetTree_KIND_USERSET:
-		return u.userset(t)
+		if t.Relation != "" {
+			return u.userset(t)
+		}
 	case tupelov1.UsersetTree_KIND_SELF:
 		return u.leaf(at, []*tupelov1.Subject{{Type: t.Object.GetType(), Id: t.Object.GetId()}})
 	case tupelov1.UsersetTree_KIND_UNION, tupelov1.UsersetTree_KIND_TUPLE_TO_USERSET:

@@ -49,6 +49,8 @@ func expandedWorld(t testing.TB) testClient {
 		rel("document", "plan", "reader", "user", "*", ""),
 		rel("document", "plan", "reader", "user", "bo", ""),
 		rel("document", "plan", "banned", "user", "eve", ""),
+		rel("document", "draft", "folder", "folder", "sub", ""),
+		rel("document", "draft", "folder", "team", "core", ""),
 		rel("team", "core", "member", "user", "cy", ""),
 	)
 }
@@ -91,6 +93,7 @@ func TestTreesHaveTheShapeThatClientsKnow(t *testing.T) {
 		{"a permission of one operand is a union", "document:plan", "read"},
 		{"arrows are unions over what they find", "document:plan", "view"},
 		{"operands of the same kind stand side by side, and repeated usersets are spelled out", "document:plan", "twice"},
+		{"of an object without the target, arrows over all have an empty leaf", "document:draft", "twice"},
 		{"circles end in an empty leaf", "folder:a", "view"},
 		{"self is the object", "user:ana", "myself"},
 		{"nothing stored is an empty leaf", "team:other", "member"},

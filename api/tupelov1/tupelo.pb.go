@@ -295,13 +295,15 @@ const (
 	UsersetTree_KIND_UNSPECIFIED UsersetTree_Kind = 0
 	// The userset object#relation: the one asked for, one that the rewrite
 	// names, or a stored one that was opened. One child says what it is made
-	// of; none if the node is cut.
+	// of; none if the node is cut. An empty relation stands under a
+	// KIND_TUPLE_TO_USERSET_ALL for the target that the object's type lacks:
+	// nobody is in that, and its child is KIND_NIL.
 	UsersetTree_KIND_USERSET UsersetTree_Kind = 1
 	// What is stored for object#relation: the subjects, and a child for each
 	// stored userset that was opened.
 	UsersetTree_KIND_THIS UsersetTree_Kind = 2
 	// A tuple to userset (2.3.1): a child, target of an object, for each object
-	// that is stored for object#relation.
+	// that is stored for object#relation and whose type has the target.
 	UsersetTree_KIND_TUPLE_TO_USERSET UsersetTree_Kind = 3
 	// All that is in any child.
 	UsersetTree_KIND_UNION UsersetTree_Kind = 4
@@ -312,7 +314,7 @@ const (
 	// The empty set.
 	UsersetTree_KIND_NIL UsersetTree_Kind = 7
 	// As KIND_TUPLE_TO_USERSET, but what is in every child, if there is one (the
-	// language's .all).
+	// language's .all). There is a child for every object that is stored.
 	UsersetTree_KIND_TUPLE_TO_USERSET_ALL UsersetTree_Kind = 8
 	// The object itself (the language's self).
 	UsersetTree_KIND_SELF UsersetTree_Kind = 9
@@ -2090,7 +2092,7 @@ type UsersetTree struct {
 	// The object, for KIND_USERSET, KIND_THIS, KIND_SELF and both kinds of tuple
 	// to userset.
 	Object *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
-	// The relation or permission of that object.
+	// The relation or permission of that object; empty where it has none.
 	Relation string `protobuf:"bytes,4,opt,name=relation,proto3" json:"relation,omitempty"`
 	// The relation or permission that a tuple to userset follows the objects to.
 	Target string `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`

@@ -26,6 +26,10 @@ func TestTreesShowEveryOperatorAndCut(t *testing.T) {
 				}
 			}
 			children: {kind: KIND_TUPLE_TO_USERSET_ALL object: {type: "a" id: "1"} relation: "owner" target: "s"}
+			children: {
+				kind: KIND_TUPLE_TO_USERSET_ALL object: {type: "a" id: "1"} relation: "parent" target: "s"
+				children: {kind: KIND_USERSET object: {type: "c" id: "3"} condition: {caveat: {name: "d"}} children: {kind: KIND_NIL}}
+			}
 			children: {kind: KIND_THIS object: {type: "a" id: "1"} relation: "r" subjects: {type: "user" id: "*"}}
 			children: {kind: KIND_SELF object: {type: "a" id: "1"}}
 			children: {
@@ -50,6 +54,8 @@ a:1#r
     │   └── ... (more: the limit on subjects is reached)
     ├── except owner.all(s)
     │   └── (none)
+    ├── except parent.all(s)
+    │   └── c:3[d] (has no such relation)
     ├── except this
     │   └── user:*
     ├── except self: a:1
