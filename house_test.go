@@ -58,7 +58,9 @@ var imports = map[string][]edge{
 	"store": {
 		{"internal/broken", "tests of the whole break its promises"},
 		{"store/tuple", "it keeps tuples; type and relation ids are all it knows of the language"},
+		{"store/tupleset", "it reads through the cache, and its apply ends what is cached"},
 	},
+	"store/tupleset": {{"store/tuple", "tuplesets are made of subjects, which are listed in pages"}},
 	"rewrite": {
 		{"schema", "it evaluates the programs that schemas compile to"},
 		{"schema/caveat", "it asks the compiled caveats of a program"},

@@ -74,6 +74,9 @@ type batch struct {
 	// revision, forgot; remembered are the former, in order.
 	outcomes   map[string]outcome
 	remembered []keyed
+	// changed are the tuplesets in which versions were written since the last
+	// commit.
+	changed []changedSet
 	// changes are those of the command at hand.
 	changes []Change
 	key     []byte
@@ -188,9 +191,26 @@ func (b *batch) commit() error {
 	if err := b.writes.Commit(pebble.NoSync); err != nil {
 		return err
 	}
-	b.store.publish(b.db)
-	b.db.iterators.retire(b.state.applied)
+	b.show()
 	return nil
+}
+
+// show lets readers see what was committed, in the order that S10 needs.
+func (b *batch) show() {
+	b.store.reached(applyCommitted)
+	b.db.committed.Store(b.state.applied)
+	b.store.reached(applyAnnounced)
+	if b.store.faults.endLate {
+		b.store.publish(b.db)
+		b.store.reached(applyPublished)
+	}
+	b.endChanged()
+	b.store.reached(applyEnded)
+	if !b.store.faults.endLate {
+		b.store.publish(b.db)
+		b.store.reached(applyPublished)
+	}
+	b.db.iterators.retire(b.state.applied)
 }
 
 // flush commits what the batch has so far, so that the command at revision can

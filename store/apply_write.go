@@ -96,6 +96,9 @@ func (b *batch) writeVersion(revision uint64, c *Change) error {
 	if err := b.writes.Set(b.key, value, nil); err != nil {
 		return err
 	}
+	if b.db.tuplesets != nil {
+		b.changed = append(b.changed, changedSet{c.Tuple.Object, c.Tuple.Relation, c.Tuple.Subject.Kind()})
+	}
 	if c.old != 0 {
 		ended := c.Tuple
 		ended.Traits = c.was

@@ -7,6 +7,8 @@ import "github.com/tupelodb/tupelo/internal/broken"
 type faults struct {
 	applyAgain bool // S2: what is applied already is applied again
 	forgetKeys bool // outcomes of idempotency keys are not looked up
+	endLate    bool // S10: tuplesets are ended after the revision is published
+	endHeld    bool // S10: loads under way are not ended
 }
 
 // Break has the store, which nothing may have been applied to since it was
@@ -19,6 +21,10 @@ func (s *Store) Break(promises ...broken.Promise) {
 			s.faults.applyAgain = true
 		case broken.OncePerKey:
 			s.faults.forgetKeys = true
+		case broken.EndedFirst:
+			s.faults.endLate = true
+		case broken.LoadsEnded:
+			s.faults.endHeld = true
 		}
 	}
 }

@@ -76,6 +76,9 @@ func (s *Store) Restore(dir string) error {
 	old := s.current.Load().db
 	s.install(db, st)
 	old.obsolete.Store(true)
+	if old.tuplesets != nil {
+		old.tuplesets.Close()
+	}
 	old.release()
 	s.replaced = slices.DeleteFunc(append(s.replaced, old), (*database).isClosed)
 	return nil

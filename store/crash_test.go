@@ -103,7 +103,7 @@ func TestABatchCommitsWholeCommandsOnly(t *testing.T) {
 }
 
 func testBatchCommits(t *testing.T, seed uint64) {
-	h, r := startRandom(t, seed)
+	h, r := startRandom(t, seed, smallCache)
 	sums := make(map[uint64][sha256.Size]byte)
 	note := func() {
 		revision, sum, err := h.store.Checksum()

@@ -11,6 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // database is one Pebble with its iterators. Restore replaces it by another;
@@ -22,6 +24,12 @@ type database struct {
 	dir       string
 	cache     *pebble.Cache
 	iterators iteratorPool
+	// tuplesets is the cache of decoded tuplesets; nil if there is none. It is the
+	// database's own and goes with it.
+	tuplesets *tupleset.Cache
+	// committed is the newest revision that new iterators have, set before the
+	// tuplesets that it changes are ended (S10). Readers see it a little later.
+	committed atomic.Uint64
 	// horizon is raised before the batch that removes versions is committed,
 	// so that whoever makes an iterator and then finds the horizon at or below
 	// its revision has all of that revision (S5). It is the database's own: a
@@ -98,6 +106,9 @@ func openDatabase(o Options, dir string) (*database, error) {
 		return nil, fmt.Errorf("opening the state database: %w", err)
 	}
 	d := &database{DB: db, fs: o.FS, log: o.Logger, dir: dir, cache: cache, closed: make(chan struct{})}
+	if o.TuplesetCacheBytes > 0 {
+		d.tuplesets = tupleset.New(o.TuplesetCacheBytes)
+	}
 	d.refs.Store(1)
 	return d, nil
 }

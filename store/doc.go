@@ -8,6 +8,9 @@
 //	              check     counters, names, schema          readers  Subjects, Objects
 //	                        changelog, applied index         see)     Read
 //
+// Find and Subjects are answered by the cache of tuplesets (package tupleset) where
+// it can say what holds at R, and by Pebble where it cannot.
+//
 // A revision is the index of the command in the log. The database keeps no log
 // of its own and is never synced: after a crash it is a prefix of what was
 // applied, and the raft log has the rest.
@@ -63,6 +66,12 @@
 //	S9  Restore replaces the database in one step, for a crash, for readers and
 //	    for watchers: who read goes on with the old one, which goes with the last
 //	    of them; who reads next has the new one, whole, with its own horizon.
+//	S10 What is cached of tuplesets is exact: the apply commits, announces that new
+//	    iterators have the revision, ends the tuplesets that it changed, and then
+//	    publishes; a load is registered, and then takes an iterator that has what
+//	    was announced. Package tupleset has the proof. Every version of a tuple is
+//	    written by writeVersion, which notes what is to be ended; only a horizon
+//	    removes any.
 //
 // # Formats
 //
@@ -75,6 +84,6 @@
 // the apply uses; testdata has the state that a log leaves in each.
 //
 // It knows type and relation ids, not the schema language. Read next: keys.go,
-// apply.go, then snapshot.go; package raft drives Apply, package rewrite reads
+// apply.go, then snapshot.go and tuplesets.go; package raft drives Apply, package rewrite reads
 // snapshots.
 package store

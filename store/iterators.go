@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // iterator is a Pebble iterator that outlives one request: making one costs as
@@ -25,6 +27,8 @@ type iterator struct {
 	// Scratch of the walk that uses the iterator.
 	within []byte
 	newest []byte
+	// set gathers a tupleset for the cache.
+	set tupleset.Builder
 }
 
 // seekPrefix stands on the first key ≥ it.key with the same prefix, the first

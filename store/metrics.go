@@ -1,5 +1,7 @@
 package store
 
+import "github.com/tupelodb/tupelo/store/tupleset"
+
 // Metrics is what the storage engine measures of itself.
 type Metrics struct {
 	DiskBytes        uint64 // all files of the database
@@ -17,6 +19,8 @@ type Metrics struct {
 	RevisionsApplied uint64
 	Horizon          uint64
 	IdempotencyKeys  uint64 // remembered
+	// Tuplesets are the figures of the cache of tuplesets; zero without one.
+	Tuplesets tupleset.Stats
 }
 
 // Metrics returns the present figures; the zero value once the store is closed.
@@ -27,6 +31,10 @@ func (s *Store) Metrics() Metrics {
 	}
 	defer v.db.release()
 	m := v.db.DB.Metrics()
+	var tuplesets tupleset.Stats
+	if v.db.tuplesets != nil {
+		tuplesets = v.db.tuplesets.Stats()
+	}
 	return Metrics{
 		DiskBytes:        m.DiskSpaceUsage(),
 		CacheBytes:       m.BlockCache.Size,
@@ -43,5 +51,6 @@ func (s *Store) Metrics() Metrics {
 		RevisionsApplied: v.applied,
 		Horizon:          s.Horizon(),
 		IdempotencyKeys:  v.keys,
+		Tuplesets:        tuplesets,
 	}
 }

@@ -142,7 +142,7 @@ func (r *randomHistory) again() Command {
 // TestRandomHistoriesMeetTheirKeysAgain holds the histories above to be worth
 // something: that keys are repeated, reused and forgotten in them.
 func TestRandomHistoriesMeetTheirKeysAgain(t *testing.T) {
-	h, r := startRandom(t, 3)
+	h, r := startRandom(t, 3, smallCache)
 	repeated, reused, remembered := 0, 0, 0
 	for range 400 {
 		c := r.command()

@@ -299,13 +299,16 @@ func TestStoreAgreesWithTheModel(t *testing.T) {
 		seeds = []uint64{*seedFlag}
 	}
 	for _, seed := range seeds {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { testHistory(t, seed, 250) })
+		// Without a cache of tuplesets, with one that has room for a few of them,
+		// and one that has for all.
+		cache := []int64{0, 1 << 10, 8 << 20}[seed%3]
+		t.Run(fmt.Sprintf("seed=%d/cache=%d", seed, cache), func(t *testing.T) { testHistory(t, seed, 250, cache) })
 	}
 }
 
 // startRandom begins a random history of a new store with the whole schema.
-func startRandom(t *testing.T, seed uint64) (*history, *randomHistory) {
-	h := newHistory(t)
+func startRandom(t *testing.T, seed uint64, tuplesets int64) (*history, *randomHistory) {
+	h := newCached(t, tuplesets)
 	r := &randomHistory{rng: rand.New(rand.NewPCG(seed, seed)), model: newModel(), full: gitclub()}
 	r.start(h)
 	return h, r
@@ -317,8 +320,8 @@ func (r *randomHistory) start(h *history) {
 	r.model.apply(r.full)
 }
 
-func testHistory(t *testing.T, seed uint64, commands int) {
-	h, r := startRandom(t, seed)
+func testHistory(t *testing.T, seed uint64, commands int, tuplesets int64) {
+	h, r := startRandom(t, seed, tuplesets)
 	rng := r.rng
 	for range commands {
 		c := r.command()
@@ -364,7 +367,7 @@ func (h *history) disturb(rng *rand.Rand) {
 		if err := h.store.Close(); err != nil {
 			h.t.Fatal(err)
 		}
-		h.store = openTest(h.t, fs)
+		h.store = openCached(h.t, fs, h.tuplesets)
 	}
 	if got := h.store.Applied(); got != h.revision {
 		h.t.Fatalf("applied %d, want %d", got, h.revision)

@@ -5,15 +5,21 @@ import (
 	"fmt"
 
 	"github.com/tupelodb/tupelo/store/tuple"
+	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // Snapshot is the tuples and the schema at one revision. It is for one
 // goroutine, and must be closed.
 type Snapshot struct {
+	store    *Store
 	view     *view
 	revision uint64
 	iter     *iterator // made by the first read
 	closed   bool
+
+	// entry is the cache's that answered the last read which it could answer.
+	entry        *tupleset.Entry
+	hits, misses int64
 }
 
 // Snapshot returns the store at a revision; 0 asks for the newest. It fails with
@@ -34,7 +40,7 @@ func (s *Store) Snapshot(revision uint64) (*Snapshot, error) {
 		v.db.release()
 		return nil, &HorizonError{Revision: revision, Horizon: horizon}
 	}
-	return &Snapshot{view: v, revision: revision}, nil
+	return &Snapshot{store: s, view: v, revision: revision}, nil
 }
 
 // acquireView returns the current view with a reference to its database, or
@@ -59,6 +65,9 @@ func (n *Snapshot) Close() {
 	n.closed = true
 	if n.iter != nil {
 		n.view.db.iterators.put(n.iter)
+	}
+	if n.view.db.tuplesets != nil {
+		n.view.db.tuplesets.Count(n.hits, n.misses)
 	}
 	n.view.db.release()
 }
@@ -121,6 +130,18 @@ func (n *Snapshot) iterator() (*iterator, error) {
 // Find returns the traits of object#relation@subject, if it is stored. Their
 // context is valid until the next read.
 func (n *Snapshot) Find(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (traits tuple.Traits, found bool, err error) {
+	if set, loaded := n.tupleset(object, relation); set != nil {
+		if traits, found, held := set.Find(subject.Kind(), subject.ID); held {
+			n.count(!loaded)
+			return traits, found, nil
+		}
+	}
+	n.count(false)
+	return n.find(object, relation, subject)
+}
+
+// find is Find in the database.
+func (n *Snapshot) find(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (traits tuple.Traits, found bool, err error) {
 	it, err := n.iterator()
 	if err != nil {
 		return traits, false, err
@@ -145,6 +166,14 @@ func (n *Snapshot) Find(object tuple.Object, relation tuple.RelationID, subject 
 // of object#relation, ascending, above `above` (nil: from the first), at most
 // limit, and their tuples' traits.
 func (n *Snapshot) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
+	if set, loaded := n.tupleset(object, relation); set != nil {
+		page.Reset()
+		if set.Page(kind, above, limit, page) {
+			n.count(!loaded)
+			return nil
+		}
+	}
+	n.count(false)
 	first := side{tuple.Kind{Type: object.Type, Relation: relation}, object.ID}
 	return n.others(tagForward, first, kind, above, limit, page)
 }

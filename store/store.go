@@ -24,6 +24,10 @@ type Options struct {
 	// CacheBytes bounds the cache of blocks read; 0 is 256 MiB. The memory is
 	// taken as blocks are read, not before.
 	CacheBytes int64
+	// TuplesetCacheBytes bounds the cache of decoded tuplesets, which answers the
+	// reads of checks without the database's blocks; 0 is none. The memory is
+	// taken as tuplesets are read, not before.
+	TuplesetCacheBytes int64
 	// MaxFormat makes the store behave as a build that knows formats only up to
 	// it, for tests of upgrades; 0 is the build's MaxFormat.
 	MaxFormat uint64
@@ -44,6 +48,9 @@ type Store struct {
 	// searchLimit is maxSearched; tests lower it.
 	searchLimit int
 	faults      faults
+	// at is told of the steps of loads and of the apply, for tests that hold them
+	// there; nil otherwise.
+	at func(step)
 
 	// writer guards state and the swap of databases.
 	writer sync.Mutex
@@ -127,6 +134,7 @@ func (s *Store) openState(dir string) (*database, *state, error) {
 func (s *Store) install(db *database, st *state) {
 	s.state = st
 	db.horizon.Store(st.horizon)
+	db.committed.Store(st.applied)
 	s.publish(db)
 }
 

@@ -22,12 +22,22 @@ type history struct {
 	revision uint64
 	log      [][]byte
 	indexes  []uint64
+	// tuplesets is the store's TuplesetCacheBytes, for who opens it again.
+	tuplesets int64
 }
 
-// openTest opens a store that forgets idempotency keys soon.
+// openTest opens a store that forgets idempotency keys soon, with a small cache
+// of tuplesets.
 func openTest(t testing.TB, fs vfs.FS) *Store {
 	t.Helper()
-	s, err := Open(Options{FS: fs, Dir: "/node/state", CacheBytes: 8 << 20})
+	return openCached(t, fs, smallCache)
+}
+
+const smallCache = 64 << 10
+
+func openCached(t testing.TB, fs vfs.FS, tuplesets int64) *Store {
+	t.Helper()
+	s, err := Open(Options{FS: fs, Dir: "/node/state", CacheBytes: 8 << 20, TuplesetCacheBytes: tuplesets})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +47,11 @@ func openTest(t testing.TB, fs vfs.FS) *Store {
 }
 
 func newHistory(t testing.TB) *history {
-	return &history{t: t, store: openTest(t, vfs.NewMem())}
+	return newCached(t, smallCache)
+}
+
+func newCached(t testing.TB, tuplesets int64) *history {
+	return &history{t: t, store: openCached(t, vfs.NewMem(), tuplesets), tuplesets: tuplesets}
 }
 
 // apply applies one command and returns its result.

@@ -29,4 +29,9 @@ var (
 	SchemaOfRevision = Promise{"the schema is that of the answer's revision"}
 	// OncePerKey (store): a command is done once under its idempotency key.
 	OncePerKey = Promise{"an idempotency key is good for once"}
+	// EndedFirst (store): what a cache has of changed tuplesets is ended before
+	// readers get the revision.
+	EndedFirst = Promise{"a tupleset is ended before its change is seen"}
+	// LoadsEnded (store): so are tuplesets that are being loaded.
+	LoadsEnded = Promise{"a load that a change overtakes is ended"}
 )
