@@ -98,8 +98,9 @@ func spread(b *testing.B, program *schema.Program, names *tuple.Names, tuples in
 }
 
 // BenchmarkBatchCheck is a page of a user interface: 100 runs, one user.
-func BenchmarkBatchCheck(b *testing.B) {
-	n := openNode(b)
+func BenchmarkBatchCheck(b *testing.B) { benchBatch(b, openNode(b)) }
+
+func benchBatch(b *testing.B, n *node) {
 	n.load(b, 100_000)
 	engine, program := n.engine(b)
 	names := n.names(b)

@@ -24,10 +24,13 @@ type node struct {
 	server *api.Server
 }
 
-func openNode(b testing.TB) *node {
+func openNode(b testing.TB) *node { return openCached(b, 0) }
+
+// openCached opens a node with a cache of tuplesets.
+func openCached(b testing.TB, tuplesetBytes int64) *node {
 	b.Helper()
 	dir := b.TempDir()
-	st, err := store.Open(store.Options{FS: vfs.Default, Dir: dir + "/state"})
+	st, err := store.Open(store.Options{FS: vfs.Default, Dir: dir + "/state", TuplesetCacheBytes: tuplesetBytes})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/tupelodb/tupelo/store"
+	"github.com/tupelodb/tupelo/store/tuple"
+)
+
+// caches are the sizes of the cache of tuplesets that reads are compared by:
+// none, one that what is spread over a million tuples does not fit into, and one
+// that holds all.
+var caches = []struct {
+	name  string
+	bytes int64
+}{{"off", 0}, {"1MiB", 1 << 20}, {"1GiB", 1 << 30}}
+
+// BenchmarkCachedCheck is BenchmarkCheck by the size of the cache of tuplesets.
+// Compare within one run.
+func BenchmarkCachedCheck(b *testing.B) {
+	for _, size := range sizes {
+		for _, cache := range caches {
+			b.Run(fmt.Sprintf("tuples=%s/cache=%s", size.name, cache.name), func(b *testing.B) {
+				n := openCached(b, cache.bytes)
+				questions := n.load(b, size.tuples)
+				engine, program := n.engine(b)
+				names := n.names(b)
+				for _, q := range questions {
+					b.Run(q.Name, func(b *testing.B) {
+						n.benchCheck(b, engine, question(b, program, names, q.Text), q.Yes)
+					})
+				}
+				b.Run("spread", func(b *testing.B) { n.benchSpread(b, engine, program, names, size.tuples) })
+			})
+		}
+	}
+}
+
+// BenchmarkCachedBatch is BenchmarkBatchCheck by the size of the cache.
+func BenchmarkCachedBatch(b *testing.B) {
+	for _, cache := range caches {
+		b.Run("cache="+cache.name, func(b *testing.B) { benchBatch(b, openCached(b, cache.bytes)) })
+	}
+}
+
+// BenchmarkApplyBesideCache is what a write costs the apply, through the log,
+// without a cache, with one that holds none of the tuplesets that are written,
+// and with one that holds them all.
+func BenchmarkApplyBesideCache(b *testing.B) {
+	const repositories = 20_000
+	for _, mode := range []string{"off", "others", "all"} {
+		b.Run("cache="+mode, func(b *testing.B) {
+			n := openCached(b, map[string]int64{"off": 0, "others": 1 << 30, "all": 1 << 30}[mode])
+			n.load(b, 100_000)
+			names := n.names(b)
+			readers := make([]tuple.Tuple, repositories)
+			for i := range readers {
+				readers[i], _ = names.Tuple(tuple.Named{ObjectType: "repository", ObjectID: fmt.Sprintf("w%d", i),
+					Relation: "reader", SubjectType: "user", SubjectID: "alice"})
+			}
+			op := []store.Op{store.Delete, store.Touch}
+			b.ResetTimer()
+			for round := range b.N {
+				b.StopTimer()
+				for i := range readers {
+					if mode == "all" {
+						n.find(b, readers[i])
+					}
+				}
+				var commands [][]byte
+				for _, t := range readers {
+					commands = append(commands, store.Encode(store.Write{Updates: []store.Update{{Op: op[(round+1)%2], Tuple: t}}}))
+				}
+				b.StartTimer()
+				n.propose(b, commands)
+			}
+			b.ReportMetric(float64(b.N*repositories)/b.Elapsed().Seconds(), "writes/s")
+		})
+	}
+}
+
+func (n *node) find(b *testing.B, t tuple.Tuple) {
+	snapshot, err := n.store.Snapshot(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer snapshot.Close()
+	if _, _, err := snapshot.Find(t.Object, t.Relation, t.Subject); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkBytesPerCachedTuple is the memory that the cache takes for a million
+// tuples when every tupleset of theirs is in it, as it counts it and by the heap.
+func BenchmarkBytesPerCachedTuple(b *testing.B) {
+	const tuples = 1_000_000
+	for b.Loop() {
+		n := openCached(b, 4<<30)
+		n.load(b, tuples)
+		names := n.names(b)
+		before := heapBytes()
+		GitClub(tuples, func(named tuple.Named) {
+			t, _ := names.Tuple(named)
+			n.find(b, t)
+		})
+		st := n.store.Metrics().Tuplesets
+		b.ReportMetric(float64(st.Bytes)/tuples, "bytes/tuple")
+		b.ReportMetric(float64(heapBytes()-before)/tuples, "heap-bytes/tuple")
+		b.ReportMetric(float64(st.Entries), "tuplesets")
+		runtime.KeepAlive(n)
+	}
+}
+
+func heapBytes() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
