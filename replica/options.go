@@ -32,6 +32,10 @@ type Options struct {
 	Memory bool
 	// CacheBytes bounds the store's cache of blocks.
 	CacheBytes int64
+	// TuplesetCacheBytes bounds the memory for decoded tuplesets, which answer
+	// checks without the blocks; exact at every revision. 0 is none: what memory a
+	// process can spare is for who runs it to say.
+	TuplesetCacheBytes int64
 	// Logger takes what an operator should know; nil discards it.
 	Logger *slog.Logger
 	// Version is that of the program, for the status.

@@ -54,7 +54,8 @@ func Open(ctx context.Context, o Options) (_ *Replica, err error) {
 		return nil, err
 	}
 	r.store, err = store.Open(store.Options{
-		FS: o.FS, Dir: r.path("state"), CacheBytes: o.CacheBytes, MaxFormat: o.maxFormat, Logger: o.Logger,
+		FS: o.FS, Dir: r.path("state"), CacheBytes: o.CacheBytes, TuplesetCacheBytes: o.TuplesetCacheBytes,
+		MaxFormat: o.maxFormat, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the state: %w", err)

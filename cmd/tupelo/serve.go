@@ -31,7 +31,7 @@ type serveOptions struct {
 	tokens                              []string
 	tlsCert, tlsKey                     string
 	logLevel, logFormat                 choice
-	cache, maxRequest                   byteSize
+	cache, tuplesetCache, maxRequest    byteSize
 	gcWindow, drain, wait               time.Duration
 	maxDepth, maxSubProblems, maxSteps  int
 	recordChecks                        int
@@ -74,7 +74,7 @@ over what it leads.`,
 func (o *serveOptions) register(flags *pflag.FlagSet) {
 	o.logLevel = choice{value: "info", among: slices.Sorted(maps.Keys(logLevels))}
 	o.logFormat = choice{value: "text", among: []string{"text", "json"}}
-	o.cache, o.maxRequest = 256<<20, 4<<20
+	o.cache, o.tuplesetCache, o.maxRequest = 256<<20, defaultTuplesetCache(memoryLimit()), 4<<20
 	flags.StringVar(&o.data, "data", "", "`directory` of the tuples and the log; made if absent")
 	flags.BoolVar(&o.memory, "memory", false, "keep all in memory, and nothing after the end")
 	flags.StringVar(&o.listen, "listen", defaultAddr, "address to answer on, as host:port")
@@ -87,6 +87,7 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.Var(&o.logFormat, "log-format", "form of the log")
 	flags.StringVar(&o.otlpEndpoint, "otlp-endpoint", "", "`URL` to send traces to, such as http://localhost:4317")
 	flags.Var(&o.cache, "cache", "memory for blocks read from disk")
+	flags.Var(&o.tuplesetCache, "tupleset-cache", "memory for decoded tuplesets, which answer checks without the blocks; 0 for none; an eighth of the machine's, 1GiB at most, if not given")
 	flags.DurationVar(&o.gcWindow, "gc-window", 24*time.Hour, "how far back exact snapshots can be read")
 	flags.IntVar(&o.maxDepth, "max-depth", 0, "how many objects away an answer may depend on; 0 for the default")
 	flags.IntVar(&o.maxSubProblems, "max-sub-problems", 0, "how many sub-problems one question may have; 0 for the default")
@@ -96,7 +97,7 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that any call waits for a revision or for its write, whatever its deadline")
 	flags.DurationVar(&o.drain, "drain-limit", 10*time.Second, "how long calls may go on once the server is told to stop")
 	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "http-addr", "metrics-addr",
-		"log-level", "log-format", "otlp-endpoint", "cache", "gc-window", "max-depth", "max-sub-problems",
+		"log-level", "log-format", "otlp-endpoint", "cache", "tupleset-cache", "gc-window", "max-depth", "max-sub-problems",
 		"max-steps", "record-checks", "max-request-size", "wait-limit", "drain-limit")
 	o.member.register(flags)
 }
@@ -194,7 +195,7 @@ func (o *serveOptions) openNode(ctx context.Context, logger *slog.Logger, traces
 // node returns what the settings make of a node.
 func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prometheus.Registry) replica.Options {
 	n := replica.Options{
-		FS: vfs.Default, Dir: o.data, CacheBytes: int64(o.cache), Logger: logger, Version: readBuild().Version,
+		FS: vfs.Default, Dir: o.data, CacheBytes: int64(o.cache), TuplesetCacheBytes: int64(o.tuplesetCache), Logger: logger, Version: readBuild().Version,
 		API: api.Options{
 			Tokens: o.tokens, CertFile: o.tlsCert, KeyFile: o.tlsKey,
 			Logger: logger, Registry: registry, TracerProvider: traces.provider(),

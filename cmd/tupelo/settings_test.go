@@ -132,7 +132,7 @@ var settings = map[string][]string{
 	"serve": {
 		"cache", "data", "drain-limit", "gc-window", "http-addr", "listen", "log-format", "log-level", "max-depth",
 		"max-request-size", "max-steps", "max-sub-problems", "memory", "metrics-addr", "otlp-endpoint",
-		"record-checks", "tls-cert", "tls-key", "token", "wait-limit",
+		"record-checks", "tls-cert", "tls-key", "token", "tupleset-cache", "wait-limit",
 		"node-id", "raft-addr", "raft-advertise", "join", "bootstrap-expect", "read-replica", "leave-on-stop",
 		"peer-ca", "peer-cert", "peer-key", "max-staleness",
 	},
