@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
@@ -42,42 +41,6 @@ func BenchmarkCachedCheck(b *testing.B) {
 func BenchmarkCachedBatch(b *testing.B) {
 	for _, cache := range caches {
 		b.Run("cache="+cache.name, func(b *testing.B) { benchBatch(b, openCached(b, cache.bytes)) })
-	}
-}
-
-// BenchmarkApplyBesideCache is what a write costs the apply, through the log,
-// without a cache, with one that holds none of the tuplesets that are written,
-// and with one that holds them all.
-func BenchmarkApplyBesideCache(b *testing.B) {
-	const repositories = 20_000
-	for _, mode := range []string{"off", "others", "all"} {
-		b.Run("cache="+mode, func(b *testing.B) {
-			n := openCached(b, map[string]int64{"off": 0, "others": 1 << 30, "all": 1 << 30}[mode])
-			n.load(b, 100_000)
-			names := n.names(b)
-			readers := make([]tuple.Tuple, repositories)
-			for i := range readers {
-				readers[i], _ = names.Tuple(tuple.Named{ObjectType: "repository", ObjectID: fmt.Sprintf("w%d", i),
-					Relation: "reader", SubjectType: "user", SubjectID: "alice"})
-			}
-			op := []store.Op{store.Delete, store.Touch}
-			b.ResetTimer()
-			for round := range b.N {
-				b.StopTimer()
-				for i := range readers {
-					if mode == "all" {
-						n.find(b, readers[i])
-					}
-				}
-				var commands [][]byte
-				for _, t := range readers {
-					commands = append(commands, store.Encode(store.Write{Updates: []store.Update{{Op: op[(round+1)%2], Tuple: t}}}))
-				}
-				b.StartTimer()
-				n.propose(b, commands)
-			}
-			b.ReportMetric(float64(b.N*repositories)/b.Elapsed().Seconds(), "writes/s")
-		})
 	}
 }
 

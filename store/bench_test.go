@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/tupelodb/tupelo/store/tuple"
+	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // benchmarkStore opens a store on the machine's disk and gives it a schema.
@@ -51,6 +52,37 @@ func BenchmarkApplyOneTuple(b *testing.B) {
 			for left := b.N; left > 0; left -= 64 {
 				b.StopTimer()
 				indexes, commands := h.writes(64, reader, keyed)
+				b.StartTimer()
+				if _, err := h.store.Apply(indexes, commands); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkApplyBesideTuplesets is what a write costs the apply, in batches of 64,
+// without a cache of tuplesets, with one that holds others, and with one that holds
+// those which are written.
+func BenchmarkApplyBesideTuplesets(b *testing.B) {
+	for _, mode := range []string{"off", "others", "all"} {
+		b.Run("cache="+mode, func(b *testing.B) {
+			h := benchmarkStore(b)
+			if mode != "off" {
+				h.store.current.Load().db.tuplesets = tupleset.New(256 << 20)
+			}
+			reader := h.tuple("repository:a#reader@user:alice")
+			b.ReportAllocs()
+			for left := b.N; left > 0; left -= 64 {
+				b.StopTimer()
+				indexes, commands := h.writes(64, reader, false)
+				for _, i := range indexes {
+					if id := fmt.Sprintf("repository:r%d#reader@user:alice", i); mode == "all" && h.contains(0, id) {
+						b.Fatal(id)
+					} else if mode == "others" && h.contains(0, "repository:x"+id[len("repository:"):]) {
+						b.Fatal(id)
+					}
+				}
 				b.StartTimer()
 				if _, err := h.store.Apply(indexes, commands); err != nil {
 					b.Fatal(err)
