@@ -73,6 +73,21 @@ var allGauges = []gauge{
 	newGauge("tupelo_storage_pooled_iterators", "Iterators kept for the next requests.", gaugeValue,
 		func(r reading) float64 { return float64(r.store.IteratorsOfPool) }),
 
+	newGauge("tupelo_tuplesets_cached", "Tuplesets held decoded.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Entries) }),
+	newGauge("tupelo_tuplesets_cached_bytes", "Memory that they take.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Bytes) }),
+	newGauge("tupelo_tuplesets_hits_total", "Reads that a tupleset held decoded answered.", counterValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Hits) }),
+	newGauge("tupelo_tuplesets_misses_total", "Reads of tuplesets that went to the database.", counterValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Misses) }),
+	newGauge("tupelo_tuplesets_loads_total", "Tuplesets decoded.", counterValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Loads) }),
+	newGauge("tupelo_tuplesets_endings_total", "Tuplesets held decoded that a write ended.", counterValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Endings) }),
+	newGauge("tupelo_tuplesets_evictions_total", "Tuplesets that gave way to others.", counterValue,
+		func(r reading) float64 { return float64(r.store.Tuplesets.Evictions) }),
+
 	newGauge("tupelo_raft_leader", "1 on the leader, 0 elsewhere.", gaugeValue,
 		func(r reading) float64 {
 			if r.log.Leader {

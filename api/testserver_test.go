@@ -195,7 +195,7 @@ func (l *testLog) calls() (waits, indexes int) {
 
 func openStore(t testing.TB) *store.Store {
 	t.Helper()
-	st, err := store.Open(store.Options{FS: vfs.NewMem(), Dir: "state", CacheBytes: 8 << 20})
+	st, err := store.Open(store.Options{FS: vfs.NewMem(), Dir: "state", CacheBytes: 8 << 20, TuplesetCacheBytes: 8 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -25,22 +26,26 @@ type Snapshot struct {
 // Snapshot returns the store at a revision; 0 asks for the newest. It fails with
 // *NotAppliedError or *HorizonError if the revision cannot be read here.
 func (s *Store) Snapshot(revision uint64) (*Snapshot, error) {
-	v := s.acquireView()
-	if v == nil {
-		return nil, ErrClosed
-	}
-	if revision == 0 {
-		revision = v.applied
-	}
-	if revision > v.applied {
+	for {
+		v := s.acquireView()
+		if v == nil {
+			return nil, ErrClosed
+		}
+		at := cmp.Or(revision, v.applied)
+		if at > v.applied {
+			v.db.release()
+			return nil, &NotAppliedError{Revision: at, Applied: v.applied}
+		}
+		horizon := v.db.horizon.Load()
+		if at >= horizon {
+			return &Snapshot{store: s, view: v, revision: at}, nil
+		}
 		v.db.release()
-		return nil, &NotAppliedError{Revision: revision, Applied: v.applied}
+		if revision != 0 || s.current.Load() == v {
+			return nil, &HorizonError{Revision: at, Horizon: horizon}
+		}
+		// What was the newest is past the horizon already: there is a newer one.
 	}
-	if horizon := v.db.horizon.Load(); revision < horizon {
-		v.db.release()
-		return nil, &HorizonError{Revision: revision, Horizon: horizon}
-	}
-	return &Snapshot{store: s, view: v, revision: revision}, nil
 }
 
 // acquireView returns the current view with a reference to its database, or

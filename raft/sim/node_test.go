@@ -62,7 +62,7 @@ func (c *cluster) open(ctx context.Context, who *character) (_ *node, err error)
 	}()
 	now := func() time.Time { return time.Now().Add(time.Duration(who.clock.Load())) }
 	n.replica, err = replica.Open(ctx, replica.Options{
-		FS: who.disk.open(n.awake), Dir: "tupelo", CacheBytes: 1 << 20, NodeID: who.id,
+		FS: who.disk.open(n.awake), Dir: "tupelo", CacheBytes: 1 << 20, TuplesetCacheBytes: 64 << 10, NodeID: who.id,
 		API: api.Options{Now: now, WaitLimit: callLimit},
 		Wiring: &replica.Wiring{
 			Transport: n.transport, Peers: peers{c.net, n}, Members: c.founders(who.id),
