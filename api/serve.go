@@ -83,6 +83,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return group.Wait()
 }
 
+// Close ends what New began: the goroutines that wait for calls. Serve does so as it
+// ends; Close is for a server that may never have served. It cuts off calls.
+func (s *Server) Close() {
+	s.drain()
+	s.grpc.Stop()
+}
+
 // stop waits for the end of ctx and drains: no new calls, those that run may
 // end, what still runs at the limit is cut off.
 func (s *Server) stop(ctx context.Context) {

@@ -212,6 +212,9 @@ func (r *Replica) Close(ctx context.Context) (err error) {
 		err = errors.Join(err, r.port.Close(ctx))
 	}
 	<-over // they wait for nothing that is not closed by now
+	if r.server != nil {
+		r.server.Close()
+	}
 	if r.store != nil {
 		err = errors.Join(err, r.store.Close())
 	}

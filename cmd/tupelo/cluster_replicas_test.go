@@ -110,6 +110,9 @@ func startCluster(t *testing.T) map[string]*node {
 	mustTupelo(t, "cluster", "transfer", "n1", "--addr", nodes[0].addr)
 	mustTupelo(t, "schema", "write", "schema.zed", "--addr", nodes[1].addr)
 	waiting := startNode(t, replica.Options{NodeID: "n4", Peer: &peer.Options{Address: addresses[3]}})
+	if waiting == nil {
+		t.FailNow()
+	}
 	return map[string]*node{"n1": nodes[0], "n2": nodes[1], "n3": nodes[2], "n4": waiting}
 }
 

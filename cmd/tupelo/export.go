@@ -27,7 +27,7 @@ of "zed backup create": "zed backup restore" takes it to a SpiceDB, and import
 --from-backup to a Tupelo; - stands for standard output. Expirations are in whole
 milliseconds there. The file appears once it is whole, and replaces no other.`,
 		Example: `  tupelo export --to-backup tupelo.zedbackup
-  tupelo export --to-backup - | ssh elsewhere tupelo import --from-backup -`,
+  tupelo export --to-backup - | gzip > store.zedbackup.gz`,
 		Args: arguments(0, 0),
 	}
 	cmd.Flags().StringVar(&file, "to-backup", "", "the `file` to make; - for standard output")
