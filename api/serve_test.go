@@ -103,6 +103,7 @@ func TestAWatchOfTheHealthEndsWithTheServer(t *testing.T) {
 		l.lead(t)
 		s := newTestServer(t, l, func(o *Options) { o.Tokens = []string{testToken} })
 		conn := dialTest(t, s)
+		synctest.Wait() // it serves, and has looked whether it is ready
 		watch, err := grpc_health_v1.NewHealthClient(conn).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 		if err != nil {
 			t.Fatal(err)
