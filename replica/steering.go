@@ -164,6 +164,10 @@ func (s *steering) RemoveFailedServer(server *autopilot.Server) {
 		log.Warn("a dead node is not removed", "error", err)
 		return
 	}
+	// If it comes back at once it is somebody new: its silence has not begun.
+	s.mu.Lock()
+	delete(s.met, server.Name)
+	s.mu.Unlock()
 	log.Warn("a dead node is removed from the cluster", "unanswered", s.r.options.DeadAfter)
 }
 
