@@ -4,7 +4,6 @@ package authzed
 
 import (
 	"context"
-	"strconv"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc/status"
@@ -23,9 +22,8 @@ const maxNativeItems = 1_000
 // not allow is refused as a whole, as by SpiceDB.
 func (p permissions) CheckBulkPermissions(ctx context.Context, r *v1.CheckBulkPermissionsRequest) (*v1.CheckBulkPermissionsResponse, error) {
 	if len(r.Items) > maxBulkItems {
-		return nil, refuse(tooManyChecks, map[string]string{
-			"check_count": strconv.Itoa(len(r.Items)), "maximum_checks_allowed": strconv.Itoa(maxBulkItems),
-		}, "%d checks are more than the %d that one call may have", len(r.Items), maxBulkItems)
+		return nil, refuse(tooManyChecks, counts("check_count", len(r.Items), "maximum_checks_allowed", maxBulkItems),
+			"%d checks are more than the %d that one call may have", len(r.Items), maxBulkItems)
 	}
 	b := newBulkAnswers(r)
 	batch := &tupelov1.BatchCheckRequest{Consistency: consistency(r.Consistency)}

@@ -1,8 +1,6 @@
 package authzed
 
 import (
-	"strconv"
-
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc"
 
@@ -80,10 +78,8 @@ func checkLimit(limit, most uint32) error {
 	if limit <= most {
 		return nil
 	}
-	return refuse(aboveLimit, map[string]string{
-		"limit_provided":        strconv.FormatUint(uint64(limit), 10),
-		"maximum_limit_allowed": strconv.FormatUint(uint64(most), 10),
-	}, "the limit is %d, %d are allowed", limit, most)
+	return refuse(aboveLimit, counts("limit_provided", int(limit), "maximum_limit_allowed", int(most)),
+		"the limit is %d, %d are allowed", limit, most)
 }
 
 // checkCursor refuses an empty cursor, which is none to the native handlers: they
