@@ -109,8 +109,10 @@ var imports = map[string][]edge{
 	"cmd/tupelo/zedtest":     nil, // tests only
 	"bench": {
 		{"api/tupelov1", "it measures what clients see"},
+		{"bench/dataset", "it asks about GitClub"},
 		{"store/tuple", "its data sets are tuples"},
 	},
+	"bench/dataset": {{"store/tuple", "its data sets are tuples"}},
 	"bench/cluster": {{everything, "it wires whole replicas, as serve does, and stands beside the house"}},
 
 	"schema/caveat": nil, // conditions are about values
@@ -202,6 +204,10 @@ var testImports = map[string][]edge{
 		{"schema", "it measures checks without the network"},
 		{"replica", "the node that other processes measure is as serve has it"},
 		{"store", "it measures checks, writes and bytes on disk without the network"},
+	},
+	"bench/dataset": {
+		{"rewrite/oracle", "the answers that it says are right must agree with it"},
+		{"schema", "the oracle asks for a schema's tree"},
 	},
 	"validate": {
 		{"rewrite/rewritetest", "random tuples"},

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
@@ -58,7 +59,7 @@ type authzedCall struct {
 // callsOf are questions all over the data set, by its users.
 func callsOf(tuples int) []authzedCall {
 	var runs, users []string
-	GitClub(min(tuples, 1_000_000), func(t tuple.Named) {
+	dataset.GitClub(min(tuples, 1_000_000), func(t tuple.Named) {
 		switch t.ObjectType {
 		case "run":
 			runs = append(runs, t.ObjectID)
@@ -129,7 +130,7 @@ func (s *server) lookUp(ctx context.Context, user *v1.SubjectReference) (all []p
 func loadGitClub(b *testing.B, s *server, tuples int) {
 	b.Helper()
 	native := s.native
-	if _, err := native.WriteSchema(b.Context(), &tupelov1.WriteSchemaRequest{Text: Schema}); err != nil {
+	if _, err := native.WriteSchema(b.Context(), &tupelov1.WriteSchemaRequest{Text: dataset.GitClubSchema}); err != nil {
 		b.Fatal(err)
 	}
 	writes := make(chan *tupelov1.WriteRequest)
@@ -144,7 +145,7 @@ func loadGitClub(b *testing.B, s *server, tuples int) {
 		})
 	}
 	w := &tupelov1.WriteRequest{}
-	GitClub(tuples, func(t tuple.Named) {
+	dataset.GitClub(tuples, func(t tuple.Named) {
 		w.Updates = append(w.Updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: &tupelov1.Tuple{
 			Object: &tupelov1.Object{Type: t.ObjectType, Id: t.ObjectID}, Relation: t.Relation,
 			Subject: &tupelov1.Subject{Type: t.SubjectType, Id: t.SubjectID, Relation: t.SubjectRelation},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store"
@@ -81,7 +82,7 @@ func (n *node) benchSpread(b *testing.B, engine *rewrite.Engine, program *schema
 // spread returns questions about runs spread evenly over a data set, by its users.
 func spread(b *testing.B, program *schema.Program, names *tuple.Names, tuples int) []rewrite.Question {
 	var runs, users []string
-	GitClub(tuples, func(t tuple.Named) {
+	dataset.GitClub(tuples, func(t tuple.Named) {
 		switch t.ObjectType {
 		case "run":
 			runs = append(runs, "run:"+t.ObjectID)
@@ -105,7 +106,7 @@ func benchBatch(b *testing.B, n *node) {
 	engine, program := n.engine(b)
 	names := n.names(b)
 	var questions []rewrite.Question
-	GitClub(1, func(t tuple.Named) {
+	dataset.GitClub(1, func(t tuple.Named) {
 		if t.ObjectType == "run" && len(questions) < 100 {
 			questions = append(questions, question(b, program, names, "run:"+t.ObjectID+"#cancel@user:u0"))
 		}
@@ -165,7 +166,7 @@ func BenchmarkImport(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		n := openNode(b)
-		commands := batches(b, n.names(b), func(visit func(tuple.Named)) { GitClub(tuples, visit) })
+		commands := batches(b, n.names(b), func(visit func(tuple.Named)) { dataset.GitClub(tuples, visit) })
 		b.StartTimer()
 		n.propose(b, commands)
 	}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
@@ -64,7 +65,7 @@ func BenchmarkBytesPerCachedTuple(b *testing.B) {
 		n.load(b, tuples)
 		names := n.names(b)
 		before := heapBytes()
-		GitClub(tuples, func(named tuple.Named) {
+		dataset.GitClub(tuples, func(named tuple.Named) {
 			t, _ := names.Tuple(named)
 			n.find(b, t)
 		})

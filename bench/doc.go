@@ -1,10 +1,9 @@
-// Package bench holds what Tupelo is measured with: data sets that grow to any
-// size and keep their shape, and benchmarks named for what a user feels.
+// Package bench holds Go benchmarks, named for what a user feels.
 //
-// The one data set so far is GitClub: organizations, teams that nest,
-// repositories, jobs and runs in the proportions of a hosting service, in
-// about 240 tuples an organization. Beside it stand a few fixed places, so that
-// a question has the same answer and the same depth whatever the size around it.
+// They ask about GitClub of package dataset: organizations, teams that nest,
+// repositories, jobs and runs in the proportions of a hosting service. Beside it
+// stand a few fixed places, so that a question has the same answer and the same
+// depth whatever the size around it.
 //
 //	organization ◀─ repository ◀─ job ◀─ run
 //	                    ▲

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store"
@@ -36,7 +37,7 @@ func (n *node) loadLists(b *testing.B) {
 				tupleOf("team", read, "member", "user", fmt.Sprintf("m%07d", i), "")
 			}
 		}
-		GitClub(100_000, visit)
+		dataset.GitClub(100_000, visit)
 	}))
 }
 
@@ -97,7 +98,7 @@ func (n *node) benchList(b *testing.B, name string, entries int, list func(s *st
 }
 
 // confirmedSchema adds repositories of which some readers are banned.
-const confirmedSchema = Schema + `
+const confirmedSchema = dataset.GitClubSchema + `
 definition project {
 	relation reader: user | team#member
 	relation banned: user
@@ -126,7 +127,7 @@ func (n *node) benchConfirmed(b *testing.B) {
 }
 
 // caveatSchema adds what may be done from a network, up to a limit.
-const caveatSchema = Schema + `
+const caveatSchema = dataset.GitClubSchema + `
 caveat from_network(network string, ip ipaddress) { ip.in_cidr(network) }
 caveat within(limit int, used int) { used < limit }
 definition environment {
@@ -144,7 +145,7 @@ func BenchmarkCheckCaveat(b *testing.B) {
 	n.propose(b, batches(b, names, func(visit func(tuple.Named)) {
 		visit(named(b, `environment:prod#deployer@user:ann[from_network:{"network":"10.0.0.0/8"}]`))
 		visit(named(b, `environment:prod#deployer@user:bob[within:{"limit":5}]`))
-		GitClub(100_000, visit)
+		dataset.GitClub(100_000, visit)
 	}))
 	for _, c := range []struct {
 		name, user string
@@ -196,7 +197,7 @@ func BenchmarkCheckCurve(b *testing.B) {
 			}
 			visit(named(b, fmt.Sprintf("team:wide%d-%05d#member@user:last", count, count-1)))
 		}
-		GitClub(100_000, visit)
+		dataset.GitClub(100_000, visit)
 	}))
 	engine, program := n.engine(b)
 	names := n.names(b)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/raft"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/schema"
@@ -60,7 +61,7 @@ func openCached(b testing.TB, tuplesetBytes int64) *node {
 		b.Fatal(err)
 	}
 	n := &node{st, log, server}
-	n.writeSchema(b, Schema)
+	n.writeSchema(b, dataset.GitClubSchema)
 	return n
 }
 
@@ -82,7 +83,9 @@ func (n *node) names(b testing.TB) *tuple.Names {
 }
 
 // engine compiles the schema that every node has.
-func (n *node) engine(b testing.TB) (*rewrite.Engine, *schema.Program) { return n.compile(b, Schema) }
+func (n *node) engine(b testing.TB) (*rewrite.Engine, *schema.Program) {
+	return n.compile(b, dataset.GitClubSchema)
+}
 
 // compile compiles a schema for the store's numbers.
 func (n *node) compile(b testing.TB, text string) (*rewrite.Engine, *schema.Program) {
@@ -149,11 +152,11 @@ func batches(b testing.TB, names *tuple.Names, each func(visit func(tuple.Named)
 }
 
 // load brings n GitClub tuples and those of the fixed questions through the log.
-func (n *node) load(b testing.TB, tuples int) []Question {
+func (n *node) load(b testing.TB, tuples int) []dataset.Question {
 	b.Helper()
-	questions, fixed := FixedQuestions()
+	questions, fixed := dataset.FixedQuestions()
 	commands := batches(b, n.names(b), func(visit func(tuple.Named)) {
-		GitClub(tuples, visit)
+		dataset.GitClub(tuples, visit)
 		for _, t := range fixed {
 			visit(t)
 		}

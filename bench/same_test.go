@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -114,7 +115,7 @@ func schemaCommand() []byte {
 		}
 		return d
 	}
-	return store.Encode(store.WriteSchema{Text: Schema, Definitions: []store.Definition{
+	return store.Encode(store.WriteSchema{Text: dataset.GitClubSchema, Definitions: []store.Definition{
 		define("user", nil),
 		define("team", []string{"member"}, on("member", user, members)),
 		define("organization", []string{"owner", "member", "administer", "read"}, on("owner", user), on("member", user)),

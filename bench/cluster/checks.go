@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
-	"github.com/tupelodb/tupelo/bench"
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
@@ -83,7 +83,7 @@ func (s *session) checksBy(check checker, questions []*tupelov1.CheckRequest, wh
 // questionsOf returns checks of runs all over the data set, by its users.
 func questionsOf(tuples int) []*tupelov1.CheckRequest {
 	var runs, users []string
-	bench.GitClub(min(tuples, 1_000_000), func(t tuple.Named) {
+	dataset.GitClub(min(tuples, 1_000_000), func(t tuple.Named) {
 		switch t.ObjectType {
 		case "run":
 			runs = append(runs, t.ObjectID)

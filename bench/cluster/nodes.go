@@ -16,7 +16,7 @@ import (
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/peer"
 	"github.com/tupelodb/tupelo/api/tupelov1"
-	"github.com/tupelodb/tupelo/bench"
+	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/replica"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -74,7 +74,7 @@ func (s *session) openCluster(n int) (_ *cluster, err error) {
 			return nil, err
 		}
 	}
-	_, err = c.leader().WriteSchema(s.ctx, &tupelov1.WriteSchemaRequest{Text: bench.Schema})
+	_, err = c.leader().WriteSchema(s.ctx, &tupelov1.WriteSchemaRequest{Text: dataset.GitClubSchema})
 	return c, err
 }
 
@@ -200,7 +200,7 @@ func (c *cluster) load(ctx context.Context, tuples int) (count int, err error) {
 		}()
 	}
 	var batch []*tupelov1.Update
-	count = bench.GitClub(tuples, func(t tuple.Named) {
+	count = dataset.GitClub(tuples, func(t tuple.Named) {
 		batch = append(batch, touch(t))
 		if len(batch) == loadUpdates {
 			batches <- batch
