@@ -228,8 +228,8 @@ func (s *Server) readIndex(ctx context.Context) (index uint64, err error) {
 // bounded calls wait with at most waitLimit. If that ran out, rather than the
 // call's own time, the error says so.
 func (s *Server) bounded(ctx context.Context, wait func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, s.waitLimit)
-	defer cancel()
+	limited := withLimit(ctx, s.waitLimit)
+	defer limited.end()
 	err := wait(limited)
 	if err == nil || limited.Err() == nil {
 		return err

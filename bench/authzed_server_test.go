@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,8 +41,8 @@ const (
 func TestMain(m *testing.M) {
 	var err error
 	switch {
-	case len(os.Args) == 3 && os.Args[1] == tupeloServer:
-		err = beTupelo(os.Args[2])
+	case len(os.Args) == 4 && os.Args[1] == tupeloServer:
+		err = beTupelo(os.Args[2], os.Args[3])
 	case len(os.Args) == 3 && os.Args[1] == idleServer:
 		err = beIdle(os.Args[2])
 	default:
@@ -53,10 +54,19 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// beTupelo is a whole node, as tupelo serve has it.
-func beTupelo(dir string) error {
+// beTupelo is a whole node, as tupelo serve has it. It writes a profile of what takes
+// the processors to a file, if one is named.
+func beTupelo(dir, profile string) error {
+	if profile != "" {
+		stop, err := startProfile(profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	node, err := replica.Open(context.Background(), replica.Options{
-		Dir: dir, API: api.Options{Tokens: []string{serverToken}, Adapters: []api.Adapter{authzed.Register}},
+		Dir: dir, CacheBytes: 256 << 20, TuplesetCacheBytes: 256 << 20,
+		API: api.Options{Tokens: []string{serverToken}, Adapters: []api.Adapter{authzed.Register}},
 	})
 	if err != nil {
 		return err
@@ -71,6 +81,21 @@ func beTupelo(dir string) error {
 	})
 	stop()
 	return errors.Join(err, <-served, node.Close(context.Background()))
+}
+
+// startProfile begins a profile of this process, which stop ends.
+func startProfile(name string) (stop func(), err error) {
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = file.Close()
+	}, nil
 }
 
 // beIdle answers what another server has answered, and does nothing for it.
@@ -176,13 +201,13 @@ type server struct {
 }
 
 // startServer starts a server that ends with the benchmark, or is stopped before.
-func startServer(b *testing.B, kind, argument string) *server {
+func startServer(b *testing.B, kind string, arguments ...string) *server {
 	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
-	process := exec.Command(self, kind, argument)
+	process := exec.Command(self, append([]string{kind}, arguments...)...)
 	process.Stderr = os.Stderr
 	ask, err := process.StdinPipe()
 	if err != nil {

@@ -23,7 +23,10 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-var authzedTuples = flag.Int("authzed-tuples", 100_000, "how many tuples BenchmarkAuthzed asks about")
+var (
+	authzedTuples  = flag.Int("authzed-tuples", 100_000, "how many tuples BenchmarkAuthzed asks about")
+	authzedProfile = flag.String("authzed-profile", "", "file for a profile of the server's processors")
+)
 
 // BenchmarkAuthzed is what calls of SpiceDB's clients cost, by how many are in
 // flight, beside a server that answers the same messages at once and does nothing.
@@ -35,10 +38,10 @@ var authzedTuples = flag.Int("authzed-tuples", 100_000, "how many tuples Benchma
 //	calls/s, noop-calls/s     of a closed loop, the clients on the same processors
 func BenchmarkAuthzed(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "node")
-	loader := startServer(b, tupeloServer, dir)
+	loader := startServer(b, tupeloServer, dir, "")
 	loadGitClub(b, loader, *authzedTuples)
 	loader.stop() // its tuples are in memory still, where none but new ones are
-	tupelo := startServer(b, tupeloServer, dir)
+	tupelo := startServer(b, tupeloServer, dir, *authzedProfile)
 	calls := callsOf(*authzedTuples)
 	noop := startServer(b, idleServer, recordAnswers(b, tupelo, calls))
 	for _, c := range calls {
