@@ -159,20 +159,6 @@ func writeRequest(serial int64) *tupelov1.WriteRequest {
 	}}}
 }
 
-// BenchmarkImport brings GitClub's tuples through the log, a thousand to a
-// command, into an empty store.
-func BenchmarkImport(b *testing.B) {
-	const tuples = 200_000
-	for b.Loop() {
-		b.StopTimer()
-		n := openNode(b)
-		commands := batches(b, n.names(b), func(visit func(tuple.Named)) { dataset.GitClub(tuples, visit) })
-		b.StartTimer()
-		n.propose(b, commands)
-	}
-	b.ReportMetric(float64(b.N)*tuples/b.Elapsed().Seconds(), "tuples/s")
-}
-
 // BenchmarkBytesPerTuple is the size on disk of a million tuples, both
 // directions and the changelog of their writes, and again when the horizon has
 // passed them.

@@ -79,8 +79,11 @@ type batch struct {
 	changed []changedSet
 	// changes are those of the command at hand.
 	changes []Change
-	key     []byte
-	value   []byte
+	// unread says that the batch has changes that are not staged, so that it must
+	// be committed before the next command looks at anything.
+	unread bool
+	key    []byte
+	value  []byte
 }
 
 // version is the newest version of a tuple; the zero version is none.
@@ -139,6 +142,11 @@ func (b *batch) apply(revision uint64, data []byte) (Result, error) {
 
 // do does a command that is to be done.
 func (b *batch) do(revision uint64, command Command, result *Result) error {
+	if b.unread {
+		if err := b.flush(revision); err != nil {
+			return err
+		}
+	}
 	switch c := command.(type) {
 	case Write:
 		return b.write(revision, c)
@@ -225,6 +233,7 @@ func (b *batch) flush(revision uint64) error {
 		return err
 	}
 	b.state.applied = revision
+	b.unread = false
 	b.close()
 	b.writes = b.db.NewBatch()
 	b.dirtyOrder = b.dirtyOrder[:0]
@@ -261,6 +270,11 @@ func (b *batch) current(key []byte) (version, error) {
 	if v, ok := b.staged[string(key)]; ok {
 		return v, nil
 	}
+	return b.find(key)
+}
+
+// find returns the newest version of a tuple that was committed before this batch.
+func (b *batch) find(key []byte) (version, error) {
 	it, err := b.reads()
 	if err != nil {
 		return version{}, err

@@ -13,6 +13,9 @@ func (b *batch) write(revision uint64, c Write) error {
 	if err := b.checkPreconditions(revision, c.Preconditions); err != nil {
 		return err
 	}
+	if len(c.Updates) >= b.store.manyUpdates {
+		return b.writeMany(revision, c)
+	}
 	b.begin()
 	for i, u := range c.Updates {
 		if err := b.update(revision, i, u); err != nil {
@@ -50,20 +53,30 @@ func (b *batch) update(revision uint64, i int, u Update) error {
 // set makes a tuple, whose forward key is in b.key, live or not. One that is
 // so already gets no new version, but counts as named by the command.
 func (b *batch) set(revision uint64, t tuple.Tuple, now version, live bool) {
-	if now.live == live && (!live || now.traits.Equal(t.Traits)) {
+	c, changes := changeOf(t, now, live)
+	if !changes {
 		now.namedBy = revision
 		b.stage(b.key, now)
 		return
 	}
-	c := Change{Tuple: t, Deleted: !live}
+	b.stage(b.key, version{revision: revision, live: live, traits: t.Traits, namedBy: revision})
+	b.changes = append(b.changes, c)
+}
+
+// changeOf returns the change that makes a tuple live or not, given its newest
+// version, and whether that is one.
+func changeOf(t tuple.Tuple, now version, live bool) (c Change, changes bool) {
+	if now.live == live && (!live || now.traits.Equal(t.Traits)) {
+		return Change{}, false
+	}
+	c = Change{Tuple: t, Deleted: !live}
 	if now.live {
 		c.old, c.was = now.revision, now.traits
 	}
 	if !live {
 		c.Tuple.Traits = now.traits
 	}
-	b.stage(b.key, version{revision: revision, live: live, traits: t.Traits, namedBy: revision})
-	b.changes = append(b.changes, c)
+	return c, true
 }
 
 // writeChanges puts new versions, counters and the changelog into the batch.
@@ -76,6 +89,11 @@ func (b *batch) writeChanges(c Changes) error {
 			return err
 		}
 	}
+	return b.writeRecord(&c)
+}
+
+// writeRecord puts the changelog's record of a revision into the batch.
+func (b *batch) writeRecord(c *Changes) error {
 	b.value = c.encode(b.value[:0])
 	return b.writes.Set(changelogKey(c.Revision), b.value, nil)
 }
@@ -83,19 +101,30 @@ func (b *batch) writeChanges(c Changes) error {
 // writeVersion puts one new version into both indexes, and keeps counters and
 // the index of expirations in step.
 func (b *batch) writeVersion(revision uint64, c *Change) error {
+	b.key = appendRevision(appendForward(b.key[:0], c.Tuple), revision)
+	if err := b.setVersion(b.key, c); err != nil {
+		return err
+	}
+	b.key = appendRevision(appendReverse(b.key[:0], c.Tuple), revision)
+	if err := b.setVersion(b.key, c); err != nil {
+		return err
+	}
+	return b.keepStep(c)
+}
+
+// setVersion puts a new version into the index that its key is of.
+func (b *batch) setVersion(key []byte, c *Change) error {
 	value := valueDeleted
 	if !c.Deleted {
 		b.value = appendLive(b.value[:0], c.Tuple.Traits)
 		value = b.value
 	}
-	b.key = appendRevision(appendForward(b.key[:0], c.Tuple), revision)
-	if err := b.writes.Set(b.key, value, nil); err != nil {
-		return err
-	}
-	b.key = appendRevision(appendReverse(b.key[:0], c.Tuple), revision)
-	if err := b.writes.Set(b.key, value, nil); err != nil {
-		return err
-	}
+	return b.writes.Set(key, value, nil)
+}
+
+// keepStep keeps the counters, the index of expirations and the cache of
+// tuplesets in step with a new version.
+func (b *batch) keepStep(c *Change) error {
 	if b.db.tuplesets != nil {
 		b.changed = append(b.changed, changedSet{c.Tuple.Object, c.Tuple.Relation, c.Tuple.Subject.Kind()})
 	}

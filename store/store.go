@@ -47,6 +47,9 @@ type Store struct {
 	keyLimits keyLimits
 	// searchLimit is maxSearched; tests lower it.
 	searchLimit int
+	// manyUpdates is the constant of that name; tests change it.
+	manyUpdates int
+	many        many // the apply's
 	faults      faults
 	// at is told of the steps of loads and of the apply, for tests that hold them
 	// there; nil otherwise.
@@ -87,7 +90,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the state database: %w", err)
 	}
-	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits, searchLimit: maxSearched}
+	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits, searchLimit: maxSearched, manyUpdates: manyUpdates}
 	if err := s.openMarked(name); err != nil {
 		_ = marker.Close()
 		return nil, err

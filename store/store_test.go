@@ -42,6 +42,7 @@ func openCached(t testing.TB, fs vfs.FS, tuplesets int64) *Store {
 		t.Fatal(err)
 	}
 	s.keyLimits = keyLimits{windowMillis: 60, count: 12}
+	s.manyUpdates = 3 // of random writes some are done one way and some the other
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
