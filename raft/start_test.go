@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -289,26 +290,27 @@ func TestTheLogOfEarlierLivesCountsTowardsTheNextSnapshot(t *testing.T) {
 
 func TestASnapshotThatFailsLeavesTheLogAndIsTakenAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		broken := true
+		var mended atomic.Bool
 		n, _ := openNode(t, vfs.NewMem(), func(o *Options, l *ledger) {
 			o.SnapshotLogEntries = 10
 			l.onCheckpoint = func(context.Context) error {
-				if broken {
-					return errBroken
+				if mended.Load() {
+					return nil
 				}
-				return nil
+				return errBroken
 			}
 		})
 		for i := range 20 {
 			mustPropose(t, n, fmt.Sprint(i))
 		}
+		synctest.Wait() // the first attempt of the node's own has failed
 		if err := n.Snapshot(t.Context()); err == nil {
 			t.Error("a failed snapshot said nothing")
 		}
 		if s := n.Status(); s.SnapshotFailures != 1 || s.FirstIndex != 1 || n.Err() != nil {
 			t.Errorf("%+v, %v", s, n.Err())
 		}
-		broken = false
+		mended.Store(true)
 		eventually(t, "the next attempt", func() bool { return n.Status().SnapshotIndex > 0 })
 		closeNode(t, n)
 	})
