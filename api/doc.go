@@ -51,6 +51,9 @@
 //	    what came before that is written. What is under way is waited for.
 //	A12 Replicas that hold the same at a revision have the same checksum of it,
 //	    wherever each has come since.
+//	A13 A call that is refused because too many are under way has done nothing, and
+//	    is refused before its message is read. How many may be follows the processor;
+//	    health, watches and the cluster's own calls are not held up by others.
 //
 // Protobuf messages stay in this package. It knows the log and the other nodes
 // by interfaces of its own, and neither raft nor Pebble.

@@ -14,12 +14,14 @@ type gauges struct {
 	store  *store.Store
 	log    Log
 	status func() LogStatus
+	calls  *admission
 }
 
 // reading is everything that one scrape looks at.
 type reading struct {
 	store store.Metrics
 	log   LogStatus
+	calls *admission
 	// heard is when the log heard from a leader.
 	heard time.Time
 }
@@ -44,6 +46,13 @@ var allGauges = []gauge{
 		func(r reading) float64 { return float64(r.store.RevisionsApplied) }),
 	newGauge("tupelo_horizon_revision", "Oldest revision that can be read.", gaugeValue,
 		func(r reading) float64 { return float64(r.store.Horizon) }),
+
+	newGauge("tupelo_calls_under_way", "Calls under way, watches and imports not counted.", gaugeValue,
+		func(r reading) float64 { return float64(r.calls.underWay.Load()) }),
+	newGauge("tupelo_calls_limit", "Calls that may be under way; lower than the setting while the processor is overloaded.", gaugeValue,
+		func(r reading) float64 { return float64(r.calls.limit.Load()) }),
+	newGauge("tupelo_calls_refused_total", "Calls refused because too many were under way.", counterValue,
+		func(r reading) float64 { return float64(r.calls.refused.Load()) }),
 
 	newGauge("tupelo_idempotency_keys", "Idempotency keys whose outcome is remembered.", gaugeValue,
 		func(r reading) float64 { return float64(r.store.IdempotencyKeys) }),
@@ -123,7 +132,7 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (g *gauges) Collect(out chan<- prometheus.Metric) {
-	r := reading{g.store.Metrics(), g.status(), g.log.LastContact()}
+	r := reading{g.store.Metrics(), g.status(), g.calls, g.log.LastContact()}
 	for _, one := range allGauges {
 		out <- prometheus.MustNewConstMetric(one.desc, one.kind, one.value(r))
 	}

@@ -21,6 +21,11 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 		if err := s.tokens.authenticate(ctx, info.FullMethod); err != nil {
 			return nil, err
 		}
+		counts, err := s.admission.enter(info.FullMethod)
+		if err != nil {
+			return nil, err
+		}
+		defer s.admission.leave(counts)
 		return handle(ctx, request)
 	})
 }
@@ -42,6 +47,11 @@ func (s *Server) stream(service any, stream grpc.ServerStream, info *grpc.Stream
 		if err := s.tokens.authenticate(stream.Context(), info.FullMethod); err != nil {
 			return err
 		}
+		counts, err := s.admission.enter(info.FullMethod)
+		if err != nil {
+			return err
+		}
+		defer s.admission.leave(counts)
 		return handle(service, stream)
 	})
 }

@@ -29,6 +29,7 @@ func (s *Server) buildGRPC(o *Options) error {
 	options := []grpc.ServerOption{
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
+		grpc.InTapHandle(s.admission.tap),
 		grpc.MaxRecvMsgSize(o.MaxRequestBytes),
 		// Whoever closes the store after Serve must not do so under a handler.
 		grpc.WaitForHandlers(true),
@@ -59,6 +60,7 @@ func (s *Server) buildGRPC(o *Options) error {
 		register(s, s.grpc)
 	}
 	s.metrics.expect(s.grpc.GetServiceInfo())
+	s.admission.expect(s.grpc.GetServiceInfo())
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return nil
@@ -79,6 +81,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	group.Go(s.serveLocal)
 	group.Go(func() error { s.watchHealth(ctx); return nil })
 	group.Go(func() error { s.collect(ctx); return nil })
+	group.Go(func() error { s.admission.follow(ctx); return nil })
 	group.Go(func() error { s.stop(ctx); return nil })
 	return group.Wait()
 }

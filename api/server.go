@@ -69,6 +69,9 @@ type Options struct {
 	// RecordChecks is how many checks to keep, of those answered, for CompareSchema:
 	// a random sample, in memory. 0 keeps none.
 	RecordChecks int
+	// MaxCalls is how many calls may be under way at once, watches and imports not
+	// counted; others are refused. When the processor is overloaded, fewer. Default 4096.
+	MaxCalls int
 	// MaxRequestBytes bounds a request. Default 4 MiB: 1,000 updates with the
 	// longest ids are some 2.3 MB.
 	MaxRequestBytes int
@@ -98,6 +101,7 @@ type Server struct {
 	metrics   *metrics
 	models    *models
 	recorder  *recorder // nil if no checks are kept
+	admission *admission
 	now       func() time.Time
 	freshness *freshness
 
@@ -131,7 +135,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
-	if err := o.Registry.Register(&gauges{o.Store, o.Log, o.LogStatus}); err != nil {
+	admission := newAdmission(o.MaxCalls)
+	if err := o.Registry.Register(&gauges{o.Store, o.Log, o.LogStatus, admission}); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	s := &Server{
@@ -139,6 +144,7 @@ func New(o Options) (*Server, error) {
 		tokens: tokens, logger: o.Logger, metrics: m,
 		models:    &models{limits: o.Limits, compiled: m.compilations.Inc},
 		recorder:  newRecorder(o.RecordChecks, maxRecordedBytes, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
+		admission: admission,
 		now:       o.Now,
 		freshness: &freshness{log: o.Log, bound: o.MaxStaleness, begun: time.Now()},
 		local:     bufconn.Listen(localBytes),
@@ -160,6 +166,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.MaxCalls == 0 {
+		o.MaxCalls = 4096
 	}
 	if o.MaxRequestBytes == 0 {
 		o.MaxRequestBytes = 4 << 20

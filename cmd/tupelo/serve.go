@@ -34,7 +34,7 @@ type serveOptions struct {
 	cache, tuplesetCache, maxRequest    byteSize
 	gcWindow, drain, wait               time.Duration
 	maxDepth, maxSubProblems, maxSteps  int
-	recordChecks                        int
+	recordChecks, maxCalls              int
 	member                              memberOptions
 }
 
@@ -94,11 +94,12 @@ func (o *serveOptions) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.maxSteps, "max-steps", 0, "how many steps one question may take; 0 for the default")
 	flags.IntVar(&o.recordChecks, "record-checks", 0, "how many checks to keep, of those answered, for schema impact; a random sample, in memory")
 	flags.Var(&o.maxRequest, "max-request-size", "largest request to take")
+	flags.IntVar(&o.maxCalls, "max-calls", 4096, "how many calls may be under way at once, watches and imports not counted; others are refused, and sooner while the processor is overloaded")
 	flags.DurationVar(&o.wait, "wait-limit", 10*time.Second, "longest time that any call waits for a revision or for its write, whatever its deadline")
 	flags.DurationVar(&o.drain, "drain-limit", 10*time.Second, "how long calls may go on once the server is told to stop")
 	markSettings(flags, "data", "memory", "listen", "token", "tls-cert", "tls-key", "http-addr", "metrics-addr",
 		"log-level", "log-format", "otlp-endpoint", "cache", "tupleset-cache", "gc-window", "max-depth", "max-sub-problems",
-		"max-steps", "record-checks", "max-request-size", "wait-limit", "drain-limit")
+		"max-steps", "record-checks", "max-request-size", "max-calls", "wait-limit", "drain-limit")
 	o.member.register(flags)
 }
 
@@ -117,6 +118,8 @@ func (o *serveOptions) validate() error {
 		return usagef("serve: --max-depth, --max-sub-problems and --max-steps must not be negative")
 	case o.recordChecks < 0 || o.recordChecks > maxRecordChecks:
 		return usagef("serve: --record-checks must not be negative, and at most 1000000")
+	case o.maxCalls < 1:
+		return usagef("serve: --max-calls must be above zero")
 	case o.maxRequest == 0 || o.maxRequest > maxRequestBytes:
 		return usagef("serve: --max-request-size must be above zero and at most 1GiB")
 	}
@@ -201,7 +204,7 @@ func (o *serveOptions) node(logger *slog.Logger, traces *traces, registry *prome
 			Logger: logger, Registry: registry, TracerProvider: traces.provider(),
 			Limits:    rewrite.Limits{Depth: o.maxDepth, SubProblems: o.maxSubProblems, Steps: o.maxSteps},
 			WaitLimit: o.wait, DrainLimit: o.drain, HistoryWindow: o.gcWindow, MaxRequestBytes: int(o.maxRequest),
-			RecordChecks: o.recordChecks, Adapters: []api.Adapter{authzed.Register},
+			MaxCalls: o.maxCalls, RecordChecks: o.recordChecks, Adapters: []api.Adapter{authzed.Register},
 		},
 	}
 	if o.memory {

@@ -130,7 +130,7 @@ func writeFile(t *testing.T, name, content string) (path string) {
 var settings = map[string][]string{
 	"everywhere": {"config", "json"},
 	"serve": {
-		"cache", "data", "drain-limit", "gc-window", "http-addr", "listen", "log-format", "log-level", "max-depth",
+		"cache", "data", "drain-limit", "gc-window", "http-addr", "listen", "log-format", "log-level", "max-calls", "max-depth",
 		"max-request-size", "max-steps", "max-sub-problems", "memory", "metrics-addr", "otlp-endpoint",
 		"record-checks", "tls-cert", "tls-key", "token", "tupleset-cache", "wait-limit",
 		"node-id", "raft-addr", "raft-advertise", "join", "bootstrap-expect", "read-replica", "leave-on-stop",
