@@ -52,8 +52,8 @@ test: ## Run all tests
 
 # Tests that ask random worlds log how many checks and lists they compared with
 # the oracle; `make test` asks a twentieth of what this does.
-test-long: ## Compare millions of checks and lists with the oracle: half an hour
-	go test -v -timeout 90m -run 'Oracle|Allow|Condition|DepthLimit|Sound' ./rewrite ./api -long
+test-long: ## Compare millions of checks and lists with the oracle, and caches with none: half an hour
+	go test -v -timeout 90m -run 'Oracle|Allow|Condition|DepthLimit|Sound|WhateverTheCache' ./rewrite ./api ./replica -long
 
 # A seed that failed is played again with -seed N -times 20, and its history, which
 # is kept, is judged again with -history FILE; see the package's documentation.

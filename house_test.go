@@ -213,8 +213,15 @@ var testImports = map[string][]edge{
 		{"rewrite/rewritetest", "random tuples"},
 		{"schema/schematest", "random schemas"},
 	},
-	"replica": {{"store/tuple", "tuples in text form"}},
-	"docs":    {{"schema", "the schemas that pages show are parsed"}},
+	"replica": {
+		{"internal/broken", "the order of the apply is broken, and must be missed"},
+		{"rewrite/oracle", "what nodes with different caches answer must agree with it"},
+		{"rewrite/rewritetest", "random tuples"},
+		{"schema", "the schemas of random worlds, and their contexts"},
+		{"schema/schematest", "random schemas"},
+		{"store/tuple", "tuples in text form"},
+	},
+	"docs": {{"schema", "the schemas that pages show are parsed"}},
 	"examples/gitclub": {
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
 		{"schema", "the permissions that there must be assertions for"},

@@ -1,6 +1,11 @@
 package replica
 
 import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -11,11 +16,27 @@ func tupleOf(text string) (*tupelov1.Tuple, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tupelov1.Tuple{
+	return messageOf(t)
+}
+
+// messageOf spells a tuple, with what it carries, in the protocol's messages.
+func messageOf(t tuple.Named) (*tupelov1.Tuple, error) {
+	m := &tupelov1.Tuple{
 		Object:   &tupelov1.Object{Type: t.ObjectType, Id: t.ObjectID},
 		Relation: t.Relation,
 		Subject:  &tupelov1.Subject{Type: t.SubjectType, Id: t.SubjectID, Relation: t.SubjectRelation},
-	}, nil
+	}
+	if t.ExpiresNanos != 0 {
+		m.ExpiresAt = timestamppb.New(time.Unix(0, t.ExpiresNanos))
+	}
+	if t.Caveat != "" {
+		m.Caveat = &tupelov1.Caveat{Name: t.Caveat}
+	}
+	if t.Context == "" {
+		return m, nil
+	}
+	m.Caveat.Context = &structpb.Struct{}
+	return m, m.Caveat.Context.UnmarshalJSON([]byte(t.Context))
 }
 
 // filterOf selects one tuple; it panics if the text is none.

@@ -7,5 +7,6 @@
 // is no text, flag or build tag that stands for one, and a server has none.
 //
 // Read next: package raft/sim, which breaks each but those of the cache of
-// tuplesets; these package store breaks in its tests, step by step.
+// tuplesets; these package store breaks in its tests, step by step, and package
+// replica under load.
 package broken
