@@ -57,13 +57,6 @@ func TestMain(m *testing.M) {
 // beTupelo is a whole node, as tupelo serve has it. It writes a profile of what takes
 // the processors to a file, if one is named.
 func beTupelo(dir, profile string) error {
-	if profile != "" {
-		stop, err := startProfile(profile)
-		if err != nil {
-			return err
-		}
-		defer stop()
-	}
 	node, err := replica.Open(context.Background(), replica.Options{
 		Dir: dir, CacheBytes: 256 << 20, TuplesetCacheBytes: 256 << 20,
 		API: api.Options{Tokens: []string{serverToken}, Adapters: []api.Adapter{authzed.Register}},
@@ -76,26 +69,37 @@ func beTupelo(dir, profile string) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
+	p := &profiling{name: profile}
 	err = answer(func(listener net.Listener) {
 		go func() { served <- node.Server().Serve(ctx, listener) }()
-	})
+	}, p.start)
 	stop()
-	return errors.Join(err, <-served, node.Close(context.Background()))
+	return errors.Join(err, p.stop(), <-served, node.Close(context.Background()))
 }
 
-// startProfile begins a profile of this process, which stop ends.
-func startProfile(name string) (stop func(), err error) {
-	file, err := os.Create(name)
-	if err != nil {
-		return nil, err
+// profiling writes a profile of this process to a file, if one is named, from the
+// first call that is measured on: not of how the log was read.
+type profiling struct {
+	name string
+	file *os.File
+}
+
+func (p *profiling) start() (err error) {
+	if p.name == "" || p.file != nil {
+		return nil
 	}
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return nil, err
+	if p.file, err = os.Create(p.name); err != nil {
+		return err
 	}
-	return func() {
-		pprof.StopCPUProfile()
-		_ = file.Close()
-	}, nil
+	return pprof.StartCPUProfile(p.file)
+}
+
+func (p *profiling) stop() error {
+	if p.file == nil {
+		return nil
+	}
+	pprof.StopCPUProfile()
+	return p.file.Close()
 }
 
 // beIdle answers what another server has answered, and does nothing for it.
@@ -123,7 +127,7 @@ func beIdle(file string) error {
 	v1.RegisterPermissionsServiceServer(server, i)
 	tupelov1.RegisterTupeloServer(server, i)
 	defer server.Stop()
-	return answer(func(listener net.Listener) { go server.Serve(listener) })
+	return answer(func(listener net.Listener) { go server.Serve(listener) }, func() error { return nil })
 }
 
 // The calls that are measured.
@@ -171,8 +175,9 @@ func (i *idle) LookupResources(_ *v1.LookupResourcesRequest, stream grpc.ServerS
 }
 
 // answer serves, says where, and then for each line of input what this process has
-// used of the processors, in nanoseconds. It returns at the input's end.
-func answer(serve func(net.Listener)) error {
+// used of the processors, in nanoseconds, after it has called asked. It returns at the
+// input's end.
+func answer(serve func(net.Listener), asked func() error) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -181,6 +186,9 @@ func answer(serve func(net.Listener)) error {
 	fmt.Println(listener.Addr())
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
+		if err := asked(); err != nil {
+			return err
+		}
 		var u syscall.Rusage
 		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 			return err

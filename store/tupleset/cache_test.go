@@ -273,3 +273,23 @@ func BenchmarkLook(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkLookAmongMany is a hit in a cache that is too large for the processor's.
+func BenchmarkLookAmongMany(b *testing.B) {
+	const entries = 1 << 18
+	c := New(1 << 30)
+	for i := range entries {
+		e, _ := c.Begin(object(i), 1)
+		c.Fill(e, &Builder{})
+	}
+	objects := make([]tuple.Object, entries)
+	for i := range objects {
+		objects[i] = object(i * 7919 % entries)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if e, _ := c.Look(objects[i%entries], 1, 1); e == nil {
+			b.Fatal("it is not there")
+		}
+	}
+}

@@ -61,7 +61,7 @@ func (e *Entry) use() {
 }
 
 // entryBytes is an entry's own memory with its place in the index.
-const entryBytes = 112 + 16
+const entryBytes = 112 + 32
 
 // size is the memory of an entry and what it points to, in the allocator's steps.
 func (e *Entry) size() int32 {

@@ -6,13 +6,21 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// index finds entries by open addressing. Looking takes no lock: slots are
-// atomic, an entry keeps its slot, and growing makes a new table. Who changes it
-// holds the shard's lock.
+// index finds entries by open addressing. Looking takes no lock: an entry keeps
+// its slot, and growing makes a new table. Who changes it holds the shard's lock.
 type index struct {
-	table atomic.Pointer[[]atomic.Pointer[Entry]]
+	table atomic.Pointer[[]slot]
 	live  int // entries
 	taken int // slots that are not free: entries and removed ones
+}
+
+// slot is a place for an entry. It has the entry's hash beside it, so that a look
+// goes to the memory of no entry but its own: each is a wait for memory as soon as
+// the cache is larger than the processor's. The hash is written before the entry,
+// once: a slot that was taken stays so.
+type slot struct {
+	entry atomic.Pointer[Entry]
+	hash  uint64
 }
 
 const smallestIndex = 16
@@ -21,7 +29,7 @@ const smallestIndex = 16
 var removed = &Entry{}
 
 func (x *index) reset() {
-	table := make([]atomic.Pointer[Entry], smallestIndex)
+	table := make([]slot, smallestIndex)
 	x.table.Store(&table)
 	x.live, x.taken = 0, 0
 }
@@ -31,11 +39,11 @@ func (x *index) find(hash uint64, object tuple.Object, relation tuple.RelationID
 	table := *x.table.Load()
 	mask := uint64(len(table) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
-		e := table[i].Load()
+		e := table[i].entry.Load()
 		if e == nil {
 			return nil
 		}
-		if e.hash == hash && e != removed && e.Is(object, relation) {
+		if table[i].hash == hash && e != removed && e.Is(object, relation) {
 			return e
 		}
 	}
@@ -52,13 +60,14 @@ func (x *index) add(e *Entry) {
 }
 
 // place puts an entry into the first free slot of a table that has one.
-func place(table []atomic.Pointer[Entry], e *Entry) {
+func place(table []slot, e *Entry) {
 	mask := uint64(len(table) - 1)
 	i := e.hash & mask
-	for table[i].Load() != nil {
+	for table[i].entry.Load() != nil {
 		i = (i + 1) & mask
 	}
-	table[i].Store(e)
+	table[i].hash = e.hash
+	table[i].entry.Store(e)
 }
 
 // remove takes out an entry that is in the index.
@@ -66,11 +75,11 @@ func (x *index) remove(e *Entry) {
 	table := *x.table.Load()
 	mask := uint64(len(table) - 1)
 	i := e.hash & mask
-	for table[i].Load() != e {
+	for table[i].entry.Load() != e {
 		i = (i + 1) & mask
 	}
 	x.live--
-	table[i].Store(removed)
+	table[i].entry.Store(removed)
 }
 
 // rebuild makes a table without removed entries, at most half full.
@@ -79,10 +88,10 @@ func (x *index) rebuild() {
 	for size < 2*(x.live+1) {
 		size *= 2
 	}
-	table := make([]atomic.Pointer[Entry], size)
+	table := make([]slot, size)
 	old := *x.table.Load()
 	for i := range old {
-		if e := old[i].Load(); e != nil && e != removed {
+		if e := old[i].entry.Load(); e != nil && e != removed {
 			place(table, e)
 		}
 	}
