@@ -80,5 +80,7 @@ func (m *models) compile(text store.Schema, names *tuple.Names) (*model, error) 
 		return nil, fmt.Errorf("compiling the stored schema of revision %d: %w", text.Revision, err)
 	}
 	m.compiled()
-	return &model{text.Revision, program, caveatNumbers(program), rewrite.New(program, m.limits)}, nil
+	engine := rewrite.New(program, m.limits)
+	engine.UseGroups(text.Revision)
+	return &model{text.Revision, program, caveatNumbers(program), engine}, nil
 }

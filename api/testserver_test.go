@@ -193,9 +193,13 @@ func (l *testLog) calls() (waits, indexes int) {
 	return l.waits, l.indexes
 }
 
-func openStore(t testing.TB) *store.Store {
+func openStore(t testing.TB) *store.Store { return openCached(t, 8<<10) }
+
+// openCached opens a store with a cache of a size, in which every check finds out
+// what groups its subject is in.
+func openCached(t testing.TB, bytes int64) *store.Store {
 	t.Helper()
-	st, err := store.Open(store.Options{FS: vfs.NewMem(), Dir: "state", CacheBytes: 8 << 20, TuplesetCacheBytes: 8 << 10})
+	st, err := store.Open(store.Options{FS: vfs.NewMem(), Dir: "state", CacheBytes: 8 << 20, TuplesetCacheBytes: bytes, GroupsAfter: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,8 +212,11 @@ func openStore(t testing.TB) *store.Store {
 }
 
 // newTestLog returns the log of a lone replica, without a leader yet.
-func newTestLog(t testing.TB) *testLog {
-	st := openStore(t)
+func newTestLog(t testing.TB) *testLog { return newCachedLog(t, 8<<10) }
+
+// newCachedLog is newTestLog for a store with a cache of a size.
+func newCachedLog(t testing.TB, bytes int64) *testLog {
+	st := openCached(t, bytes)
 	return &testLog{leader: st, follower: st, moved: make(chan struct{})}
 }
 

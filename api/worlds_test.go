@@ -62,6 +62,7 @@ func TestEveryRevisionAnswersAsTheOracleDoes(t *testing.T) {
 		enough *= 20
 	}
 	checks, lists := 0, 0
+	var groupHits, groupEndings int64
 	answers := make(map[oracle.Truth]int)
 	for n := uint64(1); checks < enough && !t.Failed(); n++ {
 		w := newStoredWorld(t, rand.New(rand.NewPCG(*worldSeed, n)), n%2 == 0)
@@ -74,11 +75,17 @@ func TestEveryRevisionAnswersAsTheOracleDoes(t *testing.T) {
 				break
 			}
 		}
+		st := w.server.store.Metrics().Groups
+		groupHits, groupEndings = groupHits+st.Hits, groupEndings+st.Endings
 		if t.Failed() {
 			t.Logf("the %d-th world of -seed=%d, at the instant %d:\n%s", n, *worldSeed, w.nowNanos, schema.Format(w.Schema))
 		}
 	}
 	t.Logf("%d checks, %d lists; of the checks %v are no, perhaps and yes", checks, lists, answers)
+	t.Logf("what was known of groups answered %d times, and was ended %d times", groupHits, groupEndings)
+	if min(groupHits, 20*groupEndings) < int64(enough/40) {
+		t.Errorf("too little was known of groups")
+	}
 	if lists < enough/24 || min(answers[oracle.No], answers[oracle.Yes], 20*answers[oracle.Perhaps]) < enough/50 {
 		t.Errorf("the worlds are dull, or the lists few")
 	}
@@ -91,7 +98,12 @@ func newStoredWorld(t *testing.T, rng *rand.Rand, conditions bool) *storedWorld 
 	if conditions {
 		options.Caveats, options.Expiration, options.ArrowFunctions, options.Self = true, true, true, true
 	}
-	made, err := rewritetest.New(schematest.Random(rng, options))
+	bytes := int64(8 << 10)
+	random := schematest.Random
+	if rng.IntN(2) == 0 {
+		random, bytes = schematest.Groups, 1<<20
+	}
+	made, err := rewritetest.New(random(rng, options))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +113,7 @@ func newStoredWorld(t *testing.T, rng *rand.Rand, conditions bool) *storedWorld 
 		t.Fatal(err)
 	}
 	w.usersets, w.also = worldUsersets(made, w.objects)
-	l := newTestLog(t)
+	l := newCachedLog(t, bytes)
 	l.lead(t)
 	w.server = newTestServer(t, l, func(o *Options) { o.Now = func() time.Time { return time.Unix(0, w.nowNanos) } })
 	if err := w.server.writeSchemaNow(t, schema.Format(w.Schema)); err != nil {
@@ -114,8 +126,12 @@ func newStoredWorld(t *testing.T, rng *rand.Rand, conditions bool) *storedWorld 
 func (w *storedWorld) write(t *testing.T) {
 	t.Helper()
 	request := &tupelov1.WriteRequest{}
+	among := 6
+	if len(w.history) > 0 && w.rng.IntN(2) == 0 {
+		among = 60 // little is changed, so that much of what was known still holds
+	}
 	for _, named := range w.Named {
-		switch w.rng.IntN(6) {
+		switch w.rng.IntN(among) {
 		case 0:
 			delete(w.live, named)
 			named.Caveat, named.Context, named.ExpiresNanos = "", "", 0

@@ -157,14 +157,22 @@ func (c *conditioned) spell(u, subject oracle.Userset) string {
 // .all and self under random partial contexts and instants: checks, batches and
 // both lists.
 func TestConditionsAgreeWithTheOracle(t *testing.T) {
+	agreeUnderConditions(t, conditionalWorld, map[string]int{"yes": 3000, "no": 3000, "conditional": 300, "error": 50})
+}
+
+// agreeUnderConditions asks worlds until there were enough questions, and that there
+// was at least so much of each answer.
+func agreeUnderConditions(t *testing.T, world func(*testing.T, uint64) (*rewritetest.World, *rand.Rand, int), least map[string]int) {
+	t.Helper()
 	enough, asked, lists := scaled(100_000), 0, 0
 	tally := make(map[string]int)
 	for n := uint64(1); asked < enough && !t.Failed(); n++ {
 		if *only != 0 {
 			n, asked = *only, enough
 		}
-		w, rng, objects := conditionalWorld(t, n)
+		w, rng, objects := world(t, n)
 		engine := rewrite.New(w.Program, rewrite.Limits{Depth: 1000})
+		engine.UseGroups(1)
 		all := usersets(w, objects)
 		who := subjects(w, rng, objects)
 		var questions []rewrite.Question
@@ -203,7 +211,7 @@ func TestConditionsAgreeWithTheOracle(t *testing.T) {
 		}
 	}
 	t.Logf("%d questions, alone and in batches, and %d lists: %v", asked, lists, tally)
-	for word, least := range map[string]int{"yes": 3000, "no": 3000, "conditional": 300, "error": 50} {
+	for word, least := range least {
 		if *only == 0 && !raceDetector && tally[word] < least {
 			t.Errorf("only %d answers are %s", tally[word], word)
 		}

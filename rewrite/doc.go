@@ -3,8 +3,8 @@
 // userset made of (Expand), which objects does a subject have it for, and which
 // subjects does an object have in it (ListObjects, ListSubjects); and why, or what
 // would have to be true (Explain). What a subject may do with an object is a
-// BatchCheck of its type's slots. The package keeps nothing of tuples between
-// calls and knows neither the store nor the protocol: tuples come in through a
+// BatchCheck of its type's slots. The package itself keeps nothing of tuples
+// between calls and knows neither the store nor the protocol: tuples come in through a
 // [Reader].
 //
 // # The one picture
@@ -70,8 +70,9 @@
 // # Invariants
 //
 //	R1  An answer depends on the program, the tuples the Reader shows, the
-//	    question and the limits; on nothing else. In a batch, an error of
-//	    limits may be spared by what other questions found out.
+//	    question and the limits; on nothing else. An error of limits may be
+//	    spared by what other questions of a batch found out, and by what is
+//	    kept of groups.
 //	R2  A yes or no in the memo is a fact of the well-founded model: true
 //	    whatever is asked, from wherever, at whatever distance.
 //	R3  A no that was concluded from a goal in progress is provisional: it is
@@ -108,6 +109,20 @@
 // (routes.go), that of subjects forwards. Then it merges the runs of ids that
 // follow from them (merge.go). What the way of an entry does not prove is asked of
 // Check.
+//
+// # Groups
+//
+// The usersets that relations store and that consist of nothing but stored members
+// and one another are groups (groups.go): teams in teams. Of a subject that was
+// asked about it can be kept behind the Reader which groups it is in, however deep
+// (package tupleset has why that is exact). Then a relation has the subject if it
+// stores one of these groups, and nothing has to be walked: neither ten thousand
+// teams that a document stores, nor those within them (belonging.go). What is not
+// kept yet is found out once a search has gone through many groups, by going up from
+// the subject, at about the price of what was spent (group_load.go); past its bounds,
+// and where conditions are met on the way, the search goes on as without.
+//
+// What is known of groups are facts (R2), whatever their distance (R5).
 //
 // Why the search may stop at a provisional no, and what becomes of it, is
 // argued in trail.go; why distance is the shortest way in exact.go. Package

@@ -42,6 +42,10 @@ type Engine struct {
 	known    []atomic.Pointer[routes] // by target slot, made when first asked for
 	keptWays atomic.Int64             // of all that is known
 	kept     conversions              // of contexts
+	groups   *groups
+	// schemaRevision is the revision of the store's schema that the program is
+	// compiled from; 0 if it is of none.
+	schemaRevision uint64
 }
 
 // New returns an engine for a program. A depth limit that would take more
@@ -55,11 +59,19 @@ func New(program *schema.Program, limits Limits) *Engine {
 		limits:  limits,
 		seed:    maphash.MakeSeed(),
 		known:   make([]atomic.Pointer[routes], len(program.Slots)),
+		groups:  newGroups(program),
 	}
 	e.kept.seed = e.seed
-	e.runs.New = func() any { return &run{engine: e, goals: goals{seed: e.seed}} }
+	e.runs.New = func() any {
+		return &run{engine: e, goals: goals{seed: e.seed}, kept: kept{all: make([]belonging, len(e.groups.kinds))}}
+	}
 	return e
 }
+
+// UseGroups says that the engine's program is that of the schema which a revision
+// wrote to the store that its readers read, so that it may use and add to what is
+// kept there of groups. It is called before the first question.
+func (e *Engine) UseGroups(schemaRevision uint64) { e.schemaRevision = schemaRevision }
 
 func (l Limits) withDefaults() Limits {
 	if l.Depth <= 0 {
@@ -94,6 +106,9 @@ func (e *Engine) Check(ctx context.Context, reader Reader, q Question) (Result, 
 func (e *Engine) acquire(ctx context.Context, reader Reader) *run {
 	r := e.runs.Get().(*run)
 	r.ctx, r.reader = ctx, reader
+	if from, ok := reader.(grouped); ok && e.schemaRevision > 0 {
+		r.kept.view.Open(from.Groups(e.schemaRevision))
+	}
 	return r
 }
 
@@ -101,6 +116,7 @@ func (e *Engine) acquire(ctx context.Context, reader Reader) *run {
 func (e *Engine) release(r *run) {
 	r.ctx, r.reader, r.subject, r.wildcard, r.given = nil, nil, tuple.Subject{}, tuple.Subject{}, Given{}
 	clear(r.contexts)
+	r.kept.release()
 	if cap(r.goals.list) <= keepGoals && cap(r.goals.ids) <= keepIDBytes && len(r.readings) <= keepReadings {
 		e.runs.Put(r)
 	}

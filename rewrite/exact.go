@@ -152,6 +152,12 @@ func (x *exact) meet(g int32, hops int) gate {
 	case known == settledNo && !x.full:
 		return gateFalse
 	}
+	if found, known := r.membership(g); known && !x.full {
+		if found == yes {
+			return gateTrue
+		}
+		return gateFalse
+	}
 	for len(x.gates) < len(r.goals.list) {
 		x.gates, x.hops = append(x.gates, gateFalse), append(x.hops, 0)
 	}

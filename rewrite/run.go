@@ -28,6 +28,8 @@ type run struct {
 	subjectSlot int32         // the slot it is a userset of, or -1
 	kind        int32         // its kind, by the program; -1 if the program has none
 
+	kept kept // of groups
+
 	goals    goals
 	trail    []int32    // provisional goals, in the order they were completed
 	depth    int32      // how many goals are active: the level of the next one
@@ -68,6 +70,8 @@ func (r *run) begin(subject tuple.Subject, given Given) {
 	if kind, ok := p.Kind(uint16(subject.Type), uint16(subject.Relation)); ok {
 		r.kind = kind
 	}
+	r.kept.turn++
+	r.kept.met = 0
 	r.goals.reset()
 	r.trail = r.trail[:0]
 	r.depth = 0

@@ -76,6 +76,11 @@ func (r *run) solve(g int32, hops int) (outcome, error) {
 	case r.isSubject(g):
 		goal.state = settledYes
 		return isYes, nil
+	}
+	if found, known := r.membership(g); known {
+		return outcome{found, free}, nil
+	}
+	switch {
 	case hops > r.engine.limits.Depth, r.forgotten > maxForgotten*len(r.goals.list):
 		return isUnclear, nil // not in the memo: another time or place may do better
 	case len(r.goals.list) > r.maxGoals:
@@ -246,12 +251,25 @@ func (r *run) arrow(node *schema.Node, g int32, hops int) (outcome, error) {
 // anyOf is yes if the target slot is yes at any of the subjects of one kind
 // that a relation stores at goal g's object: one hop.
 func (r *run) anyOf(g int32, relation *schema.Slot, kind tuple.Kind, target int32, hops int) (outcome, error) {
+	groups := r.engine.groups.of[target]
+	if groups != noGroup {
+		if found, known, err := r.anyGroup(g, relation, kind, target, hops); known || err != nil {
+			return found, err
+		}
+	}
 	read := r.read(hops)
 	sum := isNo
 	var after []byte
 	for {
 		if err := r.page(read, g, relation, kind, after, target); err != nil {
 			return isUnclear, err
+		}
+		if groups != noGroup {
+			if more, err := r.meet(groups, len(read.goals)); err != nil {
+				return isUnclear, err
+			} else if more {
+				return r.anyOf(g, relation, kind, target, hops)
+			}
 		}
 		if found, err := r.glance(read, target, hops+1); err != nil || found {
 			return isYes, err

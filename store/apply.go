@@ -77,6 +77,8 @@ type batch struct {
 	// changed are the tuplesets in which versions were written since the last
 	// commit.
 	changed []changedSet
+	// newSchema says that a schema was written since then.
+	newSchema bool
 	// changes are those of the command at hand.
 	changes []Change
 	// unread says that the batch has changes that are not staged, so that it must
@@ -207,6 +209,7 @@ func (b *batch) commit() error {
 func (b *batch) show() {
 	b.store.reached(applyCommitted)
 	b.db.committed.Store(b.state.applied)
+	b.announceGroups()
 	b.store.reached(applyAnnounced)
 	if b.store.faults.endLate {
 		b.store.publish(b.db)

@@ -47,7 +47,8 @@ func (b *batch) writeSchema(revision uint64, c WriteSchema) error {
 	if b.state.schema != nil {
 		change.oldSchema = b.state.schema.Revision
 	}
-	b.state.names, b.state.allowed = names, allowed
+	b.state.names, b.state.allowed, b.state.steps = names, allowed, newGroupSteps(allowed)
+	b.newSchema = true
 	b.state.schema = &Schema{Revision: revision, Text: c.Text}
 	b.state.schemaRecord = record
 	return b.writeChanges(change)

@@ -126,7 +126,7 @@ func (b *batch) setVersion(key []byte, c *Change) error {
 // tuplesets in step with a new version.
 func (b *batch) keepStep(c *Change) error {
 	if b.db.tuplesets != nil {
-		b.changed = append(b.changed, changedSet{c.Tuple.Object, c.Tuple.Relation, c.Tuple.Subject.Kind()})
+		b.changed = append(b.changed, changedSet{c.Tuple.Object, c.Tuple.Relation, c.Tuple.Subject})
 	}
 	if c.old != 0 {
 		ended := c.Tuple

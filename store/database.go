@@ -27,6 +27,8 @@ type database struct {
 	// tuplesets is the cache of decoded tuplesets; nil if there is none. It is the
 	// database's own and goes with it.
 	tuplesets *tupleset.Cache
+	// groups is what is kept of the groups that subjects are in; there if tuplesets is.
+	groups *tupleset.Groups
 	// committed is the newest revision that new iterators have, set before the
 	// tuplesets that it changes are ended (S10). Readers see it a little later.
 	committed atomic.Uint64
@@ -98,6 +100,11 @@ func pebbleOptions(o Options, cache *pebble.Cache) *pebble.Options {
 	return p
 }
 
+// groupShare of the memory for tuplesets is for groups, an eighth: an entry is of the
+// size of a small tupleset, and there is at most one for each subject that is asked
+// about and kind of group.
+const groupShare = 8
+
 func openDatabase(o Options, dir string) (*database, error) {
 	cache := pebble.NewCache(o.CacheBytes)
 	db, err := pebble.Open(dir, pebbleOptions(o, cache))
@@ -107,7 +114,9 @@ func openDatabase(o Options, dir string) (*database, error) {
 	}
 	d := &database{DB: db, fs: o.FS, log: o.Logger, dir: dir, cache: cache, closed: make(chan struct{})}
 	if o.TuplesetCacheBytes > 0 {
-		d.tuplesets = tupleset.New(o.TuplesetCacheBytes)
+		groups := o.TuplesetCacheBytes / groupShare
+		d.tuplesets = tupleset.New(o.TuplesetCacheBytes - groups)
+		d.groups = tupleset.NewGroups(groups, o.GroupsAfter)
 	}
 	d.refs.Store(1)
 	return d, nil

@@ -71,7 +71,7 @@
 //	    publishes; a load is registered, and then takes an iterator that has what
 //	    was announced. Package tupleset has the proof. Every version of a tuple is
 //	    written by writeVersion, which notes what is to be ended; only a horizon
-//	    removes any.
+//	    removes any. So is what is kept of groups, in the same steps (groups.go).
 //
 // # Formats
 //

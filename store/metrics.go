@@ -21,6 +21,8 @@ type Metrics struct {
 	IdempotencyKeys  uint64 // remembered
 	// Tuplesets are the figures of the cache of tuplesets; zero without one.
 	Tuplesets tupleset.Stats
+	// Groups are those of what is kept of groups.
+	Groups tupleset.Stats
 }
 
 // Metrics returns the present figures; the zero value once the store is closed.
@@ -31,9 +33,9 @@ func (s *Store) Metrics() Metrics {
 	}
 	defer v.db.release()
 	m := v.db.DB.Metrics()
-	var tuplesets tupleset.Stats
+	var tuplesets, groups tupleset.Stats
 	if v.db.tuplesets != nil {
-		tuplesets = v.db.tuplesets.Stats()
+		tuplesets, groups = v.db.tuplesets.Stats(), v.db.groups.Stats()
 	}
 	return Metrics{
 		DiskBytes:        m.DiskSpaceUsage(),
@@ -52,5 +54,6 @@ func (s *Store) Metrics() Metrics {
 		Horizon:          s.Horizon(),
 		IdempotencyKeys:  v.keys,
 		Tuplesets:        tuplesets,
+		Groups:           groups,
 	}
 }

@@ -36,6 +36,7 @@ type state struct {
 	// schemaRecord is the schema as it is stored.
 	schemaRecord []byte
 	allowed      map[tuple.Shape]bool
+	steps        groupSteps // of what is allowed
 	counters     map[tuple.Shape]uint64
 	// shapes are the keys of counters in order: every shape that was ever
 	// stored. It is replaced, not changed, so that readers can hold it.
@@ -160,7 +161,7 @@ func (st *state) loadSchema(db *database) error {
 			return err
 		}
 		st.schema = &Schema{Revision: decodeRevision(key), Text: body.Text}
-		st.schemaRecord, st.allowed = slices.Clone(value), allowed
+		st.schemaRecord, st.allowed, st.steps = slices.Clone(value), allowed, newGroupSteps(allowed)
 		return nil
 	})
 	return err

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 
 	"github.com/tupelodb/tupelo/store/tuple"
+	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // Options say where a store lives.
@@ -28,6 +29,10 @@ type Options struct {
 	// reads of checks without the database's blocks; 0 is none. The memory is
 	// taken as tuplesets are read, not before.
 	TuplesetCacheBytes int64
+	// GroupsAfter is how many groups a check goes through before it finds out, and
+	// keeps within the same bound, what groups its subject is in, for tests; 0 is
+	// tupleset.UsualGroupsAfter, and less than that means at once.
+	GroupsAfter int
 	// MaxFormat makes the store behave as a build that knows formats only up to
 	// it, for tests of upgrades; 0 is the build's MaxFormat.
 	MaxFormat uint64
@@ -76,6 +81,9 @@ func Open(o Options) (*Store, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.GroupsAfter == 0 {
+		o.GroupsAfter = tupleset.UsualGroupsAfter
 	}
 	if o.MaxFormat == 0 {
 		o.MaxFormat = MaxFormat
@@ -138,6 +146,9 @@ func (s *Store) install(db *database, st *state) {
 	s.state = st
 	db.horizon.Store(st.horizon)
 	db.committed.Store(st.applied)
+	if db.groups != nil {
+		db.groups.Announce(st.applied) // before that anything may have changed groups
+	}
 	s.publish(db)
 }
 

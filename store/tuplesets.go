@@ -27,11 +27,11 @@ func (s *Store) reached(at step) {
 	}
 }
 
-// changedSet is a tupleset in which a subject of a kind changed.
+// changedSet is a tupleset in which a subject changed.
 type changedSet struct {
 	object   tuple.Object
 	relation tuple.RelationID
-	kind     tuple.Kind
+	subject  tuple.Subject
 }
 
 // endChanged ends what the cache has of the tuplesets that were changed.
@@ -42,8 +42,9 @@ func (b *batch) endChanged() {
 			b.db.tuplesets.EndHeld(c.object, c.relation)
 			continue
 		}
-		b.db.tuplesets.End(c.object, c.relation, c.kind)
+		b.db.tuplesets.End(c.object, c.relation, c.subject.Kind())
 	}
+	b.endGroups()
 	clear(b.changed)
 	b.changed = b.changed[:0]
 }

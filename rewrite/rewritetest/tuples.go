@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tupelodb/tupelo/store/tuple"
+	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // Tuples keeps tuples in memory and is a rewrite.Reader of them. Reads may be
@@ -12,6 +13,18 @@ import (
 type Tuples struct {
 	forward index // from objects to subjects
 	reverse index // from subjects to objects
+
+	// Kept is what is kept of groups for a schema of revision 1; nil if there is
+	// nothing. The tuples are those of revision 1 too, and do not change any more.
+	Kept *tupleset.Groups
+}
+
+// Groups returns what is kept of groups, as package rewrite wants it.
+func (s *Tuples) Groups(schemaRevision uint64) (kept *tupleset.Groups, revision uint64) {
+	if schemaRevision != 1 {
+		return nil, 0
+	}
+	return s.Kept, 1
 }
 
 // index lists for each half of a tuple the other halves, by their kinds.

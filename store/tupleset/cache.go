@@ -111,7 +111,7 @@ func (c *Cache) Fill(e *Entry, b *Builder) *Entry {
 // Defer ends a load that spent its budget; the next may spend more.
 func (c *Cache) Defer(e *Entry) { e.state.Store(deferred) }
 
-// Cancel ends a load that failed.
+// Cancel takes an entry out: its load failed, or its owner knows that it is past.
 func (c *Cache) Cancel(e *Entry) {
 	s := c.shard(e.hash)
 	s.mu.Lock()
@@ -153,12 +153,17 @@ func (c *Cache) end(object tuple.Object, relation tuple.RelationID, ends func(*E
 	}
 }
 
+// Clear drops everything.
+func (c *Cache) Clear() { c.clear(false) }
+
 // Close drops everything and takes in nothing any more.
-func (c *Cache) Close() {
+func (c *Cache) Close() { c.clear(true) }
+
+func (c *Cache) clear(closed bool) {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.closed = true
+		s.closed = s.closed || closed
 		for s.small.last != nil {
 			s.drop(s.small.last)
 		}

@@ -29,6 +29,9 @@ type Entry struct {
 	ended atomic.Bool
 	// uses counts hits up to maxUses; the eviction counts them down.
 	uses atomic.Uint32
+	// Mark is its owner's, who may keep there how far it has followed changes that do
+	// not end entries; the cache does not look at it.
+	Mark atomic.Uint64
 	// set is written once, before the state says that it is there.
 	set Set
 

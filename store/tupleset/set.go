@@ -93,6 +93,33 @@ func (s *Set) holds(kind tuple.Kind) bool {
 	return !ok || sec.count != notHeld
 }
 
+// Section is what a set has of one kind of subject. The zero value has nothing.
+type Section struct{ section }
+
+// Section returns what the set has of a kind; held is false if it cannot say.
+func (s *Set) Section(kind tuple.Kind) (_ Section, held bool) {
+	sec, ok := s.section(kind)
+	if ok && sec.count == notHeld {
+		return Section{}, false
+	}
+	return Section{sec}, true
+}
+
+// Len is the number of subjects.
+func (c *Section) Len() int { return int(c.count) }
+
+// ID returns the id of the i-th subject; ids ascend.
+func (c *Section) ID(i int) []byte {
+	id, _ := c.record(i)
+	return id
+}
+
+// Has reports whether the subject with an id is there.
+func (c *Section) Has(id []byte) bool {
+	i := c.search(id)
+	return i < int(c.count) && bytes.Equal(c.ID(i), id)
+}
+
 // section is what a set has of one kind.
 type section struct {
 	count   uint32
