@@ -70,12 +70,14 @@ var imports = map[string][]edge{
 	"api/tupelov1":  nil, // generated
 	"api/peerv1":    nil, // generated
 	"api/peer/cert": nil, // certificates are files
+	"api/codec":     nil, // it is told of messages by those who know them
 	"api/peer": {
 		{"api/peer/cert", "what the connections between nodes are secured by"},
 		{"api/peerv1", "what nodes ask each other"},
 		{"raft", "members are spelled as the log spells them, and what the log asks of other nodes is answered here"},
 	},
 	"api": {
+		{"api/codec", "the messages of checks have fast paths"},
 		{"api/tupelov1", "the protocol's messages, which stay in api"},
 		{"internal/broken", "tests of the whole break its promises"},
 		{"rewrite", "it answers checks and expands"},
@@ -258,8 +260,8 @@ var territories = []territory{
 	{"github.com/authzed/authzed-go", []string{"api/authzed"}, "one package knows the other protocol"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
-	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
+	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
+	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},

@@ -26,7 +26,9 @@ const streamWorkers = 64
 
 // buildGRPC makes the gRPC server with the services on it.
 func (s *Server) buildGRPC(o *Options) error {
+	s.codec.Add(fastMessages)
 	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(s.codec),
 		grpc.UnaryInterceptor(s.unary),
 		grpc.StreamInterceptor(s.stream),
 		grpc.InTapHandle(s.admission.tap),

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/tupelodb/tupelo/api/codec"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/store"
@@ -107,6 +108,7 @@ type Server struct {
 
 	waitLimit, drainLimit, window, collectEvery time.Duration
 
+	codec       *codec.Codec
 	grpc        *grpc.Server
 	local       *bufconn.Listener // of Dial
 	certificate *certificate      // nil without TLS
@@ -148,6 +150,7 @@ func New(o Options) (*Server, error) {
 		now:       o.Now,
 		freshness: &freshness{log: o.Log, bound: o.MaxStaleness, begun: time.Now()},
 		local:     bufconn.Listen(localBytes),
+		codec:     codec.New(),
 		waitLimit: o.WaitLimit, drainLimit: o.DrainLimit, window: o.HistoryWindow, collectEvery: o.CollectEvery,
 	}
 	s.draining, s.drain = context.WithCancel(context.Background())

@@ -1,0 +1,251 @@
+package api
+
+import (
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/tupelodb/tupelo/api/codec"
+	"github.com/tupelodb/tupelo/api/tupelov1"
+)
+
+// This file reads the requests and writes the answers of Check and BatchCheck. The
+// texts of a request are parts of one, and its messages of few allocations. See
+// package codec for what it may decline.
+
+var fastMessages = codec.Fast{Read: fastRead, Size: fastSize, Append: fastAppend}
+
+func fastRead(data []byte, message any) bool {
+	switch m := message.(type) {
+	case *tupelov1.CheckRequest:
+		return readCheckRequest(data, m)
+	case *tupelov1.BatchCheckRequest:
+		return readBatchCheckRequest(data, m)
+	}
+	return false
+}
+
+// terms are the messages that a check is about.
+type terms struct {
+	object  tupelov1.Object
+	subject tupelov1.Subject
+}
+
+func readCheckRequest(data []byte, m *tupelov1.CheckRequest) bool {
+	m.Reset()
+	about := &terms{}
+	fields := codec.FieldsOf(string(data))
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			m.Consistency, ok = readConsistency(f.Text, m.Consistency == nil)
+		case codec.Text(2):
+			ok = readObject(f.Text, &about.object)
+			m.Object = &about.object
+		case codec.Text(3):
+			ok = f.Set(&m.Relation)
+		case codec.Text(4):
+			ok = readSubject(f.Text, &about.subject)
+			m.Subject = &about.subject
+		case codec.Text(5):
+			m.Context, ok = readContext(f.In(data), m.Context == nil)
+		case codec.Small(6):
+			m.WithExplanation, ok = f.Value != 0, true
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+func readBatchCheckRequest(data []byte, m *tupelov1.BatchCheckRequest) bool {
+	m.Reset()
+	fields := codec.FieldsOf(string(data))
+	n := fields.Count(codec.Text(2))
+	if n > maxBatchItems { // which is refused, and need not take memory before
+		return false
+	}
+	questions := make([]batchQuestion, n)
+	if n > 0 {
+		m.Items = make([]*tupelov1.BatchCheckItem, 0, n)
+	}
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			m.Consistency, ok = readConsistency(f.Text, m.Consistency == nil)
+		case codec.Text(2):
+			q := &questions[len(m.Items)]
+			m.Items = append(m.Items, &q.item)
+			ok = q.read(f.In(data), f.Text)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+// batchQuestion is an item of a batch with its messages.
+type batchQuestion struct {
+	item tupelov1.BatchCheckItem
+	terms
+}
+
+func (q *batchQuestion) read(data []byte, text string) bool {
+	fields := codec.FieldsOf(text)
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			ok = readObject(f.Text, &q.object)
+			q.item.Object = &q.object
+		case codec.Text(2):
+			ok = f.Set(&q.item.Relation)
+		case codec.Text(3):
+			ok = readSubject(f.Text, &q.subject)
+			q.item.Subject = &q.subject
+		case codec.Text(4):
+			q.item.Context, ok = readContext(f.In(data), q.item.Context == nil)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+func readObject(text string, o *tupelov1.Object) bool {
+	fields := codec.FieldsOf(text)
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			ok = f.Set(&o.Type)
+		case codec.Text(2):
+			ok = f.Set(&o.Id)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+func readSubject(text string, s *tupelov1.Subject) bool {
+	fields := codec.FieldsOf(text)
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			ok = f.Set(&s.Type)
+		case codec.Text(2):
+			ok = f.Set(&s.Id)
+		case codec.Text(3):
+			ok = f.Set(&s.Relation)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+// readConsistency reads a message that is the first of its field.
+func readConsistency(text string, first bool) (*tupelov1.Consistency, bool) {
+	c := &tupelov1.Consistency{}
+	fields := codec.FieldsOf(text)
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := true
+		switch f.Key {
+		case codec.Small(1):
+			c.Requirement = &tupelov1.Consistency_MinimizeLatency{MinimizeLatency: f.Value != 0}
+		case codec.Text(2):
+			zookie := &tupelov1.Consistency_AtLeastAsFresh{}
+			ok = f.Set(&zookie.AtLeastAsFresh)
+			c.Requirement = zookie
+		case codec.Text(3):
+			zookie := &tupelov1.Consistency_AtExactSnapshot{}
+			ok = f.Set(&zookie.AtExactSnapshot)
+			c.Requirement = zookie
+		case codec.Small(4):
+			c.Requirement = &tupelov1.Consistency_FullyConsistent{FullyConsistent: f.Value != 0}
+		default:
+			ok = false
+		}
+		if !ok {
+			return c, false
+		}
+	}
+	return c, first && fields.Whole()
+}
+
+// fastContextBytes is the longest context that is read here: too short to nest as
+// deep as the library stops at, which depends on how deep it lies itself.
+const fastContextBytes = 4096
+
+// readContext reads a message that is the first of its field. There is no fast way
+// of reading it, but its request has one.
+func readContext(data []byte, first bool) (*structpb.Struct, bool) {
+	if !first || len(data) > fastContextBytes {
+		return nil, false
+	}
+	s := &structpb.Struct{}
+	return s, proto.Unmarshal(data, s) == nil
+}
+
+func fastSize(message any) (int, bool) {
+	switch m := message.(type) {
+	case *tupelov1.CheckResponse:
+		return sizeCheckResponse(m)
+	case *tupelov1.BatchCheckResponse:
+		return sizeBatchCheckResponse(m)
+	}
+	return 0, false
+}
+
+func fastAppend(to []byte, message any) []byte {
+	switch m := message.(type) {
+	case *tupelov1.CheckResponse:
+		to = codec.AppendEnum(to, codec.Small(1), int32(m.Result))
+		return codec.AppendText(to, codec.Text(2), m.Zookie)
+	case *tupelov1.BatchCheckResponse:
+		for _, result := range m.Results {
+			to = codec.AppendHead(to, codec.Text(1), codec.SizeEnum(int32(result.Result)))
+			to = codec.AppendEnum(to, codec.Small(1), int32(result.Result))
+		}
+		return codec.AppendText(to, codec.Text(2), m.Zookie)
+	}
+	return to
+}
+
+func sizeCheckResponse(m *tupelov1.CheckResponse) (int, bool) {
+	plain := m != nil && len(m.MissingContext) == 0 && m.Explanation == nil && plainAnswer(m.Result, m.Zookie, m)
+	if !plain {
+		return 0, false
+	}
+	return codec.SizeEnum(int32(m.Result)) + codec.SizeText(len(m.Zookie)), true
+}
+
+func sizeBatchCheckResponse(m *tupelov1.BatchCheckResponse) (int, bool) {
+	if m == nil || !plainAnswer(0, m.Zookie, m) {
+		return 0, false
+	}
+	size := codec.SizeText(len(m.Zookie))
+	for _, result := range m.Results {
+		plain := result != nil && result.Error == nil && len(result.MissingContext) == 0 && plainAnswer(result.Result, "", result)
+		if !plain {
+			return 0, false
+		}
+		size += codec.SizeMessage(codec.SizeEnum(int32(result.Result)))
+	}
+	return size, true
+}
+
+// plainAnswer reports whether parts of an answer are as the handlers make them.
+func plainAnswer(r tupelov1.Result, zookie string, m proto.Message) bool {
+	return 0 <= r && r <= 127 && utf8.ValidString(zookie) && len(m.ProtoReflect().GetUnknown()) == 0
+}
