@@ -27,7 +27,7 @@ const module = "github.com/tupelodb/tupelo"
 const (
 	maxFileLines        = 600
 	maxFunctionLines    = 70
-	maxInterfaces       = 10 // rewrite's grouped is the tenth: who wraps a Reader must not promote what is kept of groups
+	maxInterfaces       = 11 // rewrite's grouped: who wraps a Reader must not promote what is kept of groups; load.Target: servers of several makes
 	maxInterfaceMethods = 5
 	maxImportDepth      = 5
 )
@@ -116,6 +116,18 @@ var imports = map[string][]edge{
 		{"store/tuple", "its data sets are tuples"},
 	},
 	"bench/dataset": {{"store/tuple", "its data sets are tuples"}},
+	"bench/target": {
+		{"api/tupelov1", "one of the protocols is Tupelo's"},
+		{"bench/dataset", "what servers are asked"},
+		{"bench/load", "who asks says what a target is"},
+		{"replica", "one of the servers is in the process that measures"},
+		{"schema", "other makes have the same schema in a language of their own"},
+		{"store/tuple", "questions and answers are about tuples"},
+	},
+	"bench/load": {
+		{"bench/dataset", "what is asked, and what the right answers are"},
+		{"store/tuple", "data sets are streams of tuples"},
+	},
 	"bench/cluster": {{everything, "it wires whole replicas, as serve does, and stands beside the house"}},
 
 	"schema/caveat": nil, // conditions are about values
@@ -250,18 +262,20 @@ type territory struct {
 
 var territories = []territory{
 	{"cel.dev/cel-go", []string{"schema/caveat"}, "one package knows in which language conditions are written"},
-	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "validate", "replica", "cmd/tupelo", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
+	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "validate", "replica", "cmd/tupelo", "bench/target", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
 	{"github.com/cockroachdb/pebble/v2", []string{"store", "raft"}, "the state database and the log"},
 	{"github.com/cockroachdb/errors/oserror", []string{"store", "raft", "replica"}, "the errors of Pebble's file systems"},
 	{"github.com/hashicorp/raft-autopilot", []string{"replica"}, "who looks after the members decides by its rules"},
 	{"github.com/hashicorp/go-hclog", []string{"raft", "replica"}, "hashicorp's own log, which is silenced or handed on"},
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
-	{"github.com/authzed/authzed-go", []string{"api/authzed"}, "one package knows the other protocol"},
+	{"github.com/authzed/authzed-go", []string{"api/authzed", "bench/target"}, "one package serves the other protocol, one measures who does"},
+	{"github.com/openfga/api/proto", []string{"bench/target"}, "what OpenFGA is asked with"},
+	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load"}, "latencies, in a form that others read"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
-	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster"}, "messages stay at the edge"},
+	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/target", "examples"}, "the edge and its clients"},
+	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster", "bench/target"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},

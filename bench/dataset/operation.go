@@ -21,11 +21,13 @@ const (
 	ListSubjects
 	// Write adds Ask's tuple, or deletes it.
 	Write
+	// Watch tells Deliver of every change after Token, until its context ends.
+	Watch
 )
 
 // String returns the name that results have for the kind.
 func (k Kind) String() string {
-	return [...]string{"check", "batch-check", "list-objects", "list-subjects", "write"}[k]
+	return [...]string{"check", "batch-check", "list-objects", "list-subjects", "write", "watch"}[k]
 }
 
 // Consistency says how fresh an answer must be.
@@ -53,6 +55,9 @@ type Operation struct {
 	Ask    tuple.Named
 	Batch  []tuple.Named
 	Delete bool // of a Write
+	// Deliver is told, by a Watch, of which object ("type:id") a tuple has been
+	// changed, and whether deleted.
+	Deliver func(object string, deleted bool)
 	// Want is the right answer.
 	Want Answer
 }

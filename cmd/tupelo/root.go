@@ -53,6 +53,7 @@ depends on context which was not given.`,
 		newValidateCommand(t),
 		newClusterCommand(t),
 		newCertCommand(t),
+		newBenchCommand(t),
 		newVersionCommand(t),
 	)
 	return root

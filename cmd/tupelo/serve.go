@@ -74,7 +74,7 @@ over what it leads.`,
 func (o *serveOptions) register(flags *pflag.FlagSet) {
 	o.logLevel = choice{value: "info", among: slices.Sorted(maps.Keys(logLevels))}
 	o.logFormat = choice{value: "text", among: []string{"text", "json"}}
-	o.cache, o.tuplesetCache, o.maxRequest = 256<<20, defaultTuplesetCache(memoryLimit()), 4<<20
+	o.cache, o.tuplesetCache, o.maxRequest = defaultCache, defaultTuplesetCache(memoryLimit()), 4<<20
 	flags.StringVar(&o.data, "data", "", "`directory` of the tuples and the log; made if absent")
 	flags.BoolVar(&o.memory, "memory", false, "keep all in memory, and nothing after the end")
 	flags.StringVar(&o.listen, "listen", defaultAddr, "address to answer on, as host:port")
@@ -125,6 +125,9 @@ func (o *serveOptions) validate() error {
 	}
 	return o.member.validate(o.memory)
 }
+
+// defaultCache is the memory for blocks if nobody says how much.
+const defaultCache = 256 << 20
 
 // maxRecordChecks bounds --record-checks: a comparison asks all of them in one call.
 const maxRecordChecks = 1_000_000
