@@ -6,6 +6,7 @@
 //	tupelo serve ──▶ package replica ──▶ listeners
 //	tupelo check, expand, list, read, write, delete, import, export, watch, cluster,
 //	       schema read|write|impact, schema diff NEW ──▶ client ──▶ gRPC
+//	tupelo bench ──▶ packages dataset, target, load ──▶ gRPC, of servers of several makes
 //	tupelo schema check|fmt, schema diff OLD NEW, validate, cert, version ──▶ (no server)
 //
 // No logic lives here. serve turns settings into the options of a replica; the
@@ -17,8 +18,8 @@
 //	    --json both are JSON objects, one a line, and results are the API's
 //	    response messages.
 //	C2  Exit status 0 is success or yes, 1 is no (of check, validate, schema check,
-//	    schema fmt --check, cert show, cluster status and cluster verify) or, of
-//	    schema diff and impact, that something changes, 2 is an error: there is no
+//	    schema fmt --check, cert show, cluster status, cluster verify and bench)
+//	    or, of schema diff and impact, that something changes, 2 is an error: there is no
 //	    answer, and 3 is of check alone: yes or no, depending on context that was
 //	    not given. What is not a plain yes is never 0, and no line of a list that
 //	    is not one looks like one.
