@@ -167,6 +167,12 @@ func (s *Server) FromNode(ctx context.Context, request any, info *grpc.UnaryServ
 	return s.around(context.WithValue(ctx, fromNodeKey{}, true), request, info, handle)
 }
 
+// InProcess stands around the calls that are made of the handlers in this process.
+// They are let in, and may be handed on.
+func (s *Server) InProcess(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	return s.around(ctx, request, info, handle)
+}
+
 // FromNodeStream is FromNode for calls with streams.
 func (s *Server) FromNodeStream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	return s.aroundStream(service, drainedStream{stream, context.WithValue(stream.Context(), fromNodeKey{}, true)}, info, handle)

@@ -112,8 +112,8 @@ func beIdle(file string) error {
 	if err := json.Unmarshal(text, &recorded); err != nil {
 		return err
 	}
-	i := &idle{native: &tupelov1.CheckResponse{}, check: &v1.CheckPermissionResponse{}, bulk: &v1.CheckBulkPermissionsResponse{}, write: &v1.WriteRelationshipsResponse{}}
-	err = errors.Join(proto.Unmarshal(recorded[nativeCall][0], i.native), proto.Unmarshal(recorded[checkCall][0], i.check), proto.Unmarshal(recorded[bulkCall][0], i.bulk),
+	i := &idle{native: &tupelov1.CheckResponse{}, batch: &tupelov1.BatchCheckResponse{}, check: &v1.CheckPermissionResponse{}, bulk: &v1.CheckBulkPermissionsResponse{}, write: &v1.WriteRelationshipsResponse{}}
+	err = errors.Join(proto.Unmarshal(recorded[nativeCall][0], i.native), proto.Unmarshal(recorded[batchCall][0], i.batch), proto.Unmarshal(recorded[checkCall][0], i.check), proto.Unmarshal(recorded[bulkCall][0], i.bulk),
 		proto.Unmarshal(recorded[writeCall][0], i.write))
 	for _, wire := range recorded[lookupCall] {
 		one := &v1.LookupResourcesResponse{}
@@ -133,6 +133,8 @@ func beIdle(file string) error {
 // The calls that are measured.
 const (
 	nativeCall = "NativeCheck" // of tupelo.v1, to tell what the translation costs
+	freshCall  = "NativeCheckFullyConsistent"
+	batchCall  = "NativeBatchCheck100"
 	checkCall  = "CheckPermission"
 	bulkCall   = "CheckBulkPermissions100"
 	lookupCall = "LookupResources"
@@ -143,6 +145,7 @@ type idle struct {
 	v1.UnimplementedPermissionsServiceServer
 	tupelov1.UnimplementedTupeloServer
 	native *tupelov1.CheckResponse
+	batch  *tupelov1.BatchCheckResponse
 	check  *v1.CheckPermissionResponse
 	bulk   *v1.CheckBulkPermissionsResponse
 	write  *v1.WriteRelationshipsResponse
@@ -151,6 +154,10 @@ type idle struct {
 
 func (i *idle) Check(context.Context, *tupelov1.CheckRequest) (*tupelov1.CheckResponse, error) {
 	return i.native, nil
+}
+
+func (i *idle) BatchCheck(context.Context, *tupelov1.BatchCheckRequest) (*tupelov1.BatchCheckResponse, error) {
+	return i.batch, nil
 }
 
 func (i *idle) CheckPermission(context.Context, *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error) {

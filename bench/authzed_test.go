@@ -78,11 +78,20 @@ func callsOf(tuples int) []authzedCall {
 	}
 	return []authzedCall{
 		{nativeCall, func(ctx context.Context, s *server, i int64) ([]proto.Message, error) {
-			asked, by := run(i), user(i).Object
-			return whole(s.native.Check(ctx, &tupelov1.CheckRequest{
-				Object: &tupelov1.Object{Type: asked.ObjectType, Id: asked.ObjectId}, Relation: "cancel",
-				Subject: &tupelov1.Subject{Type: by.ObjectType, Id: by.ObjectId},
-			}))
+			return whole(s.native.Check(ctx, inOurs(run(i), user(i))))
+		}},
+		{freshCall, func(ctx context.Context, s *server, i int64) ([]proto.Message, error) {
+			r := inOurs(run(i), user(i))
+			r.Consistency = &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
+			return whole(s.native.Check(ctx, r))
+		}},
+		{batchCall, func(ctx context.Context, s *server, i int64) ([]proto.Message, error) {
+			r := &tupelov1.BatchCheckRequest{}
+			for j := range int64(100) {
+				one := inOurs(run(i*100+j), user(i))
+				r.Items = append(r.Items, &tupelov1.BatchCheckItem{Object: one.Object, Relation: one.Relation, Subject: one.Subject})
+			}
+			return whole(s.native.BatchCheck(ctx, r))
 		}},
 		{checkCall, func(ctx context.Context, s *server, i int64) ([]proto.Message, error) {
 			return whole(s.CheckPermission(ctx, &v1.CheckPermissionRequest{Resource: run(i), Permission: "cancel", Subject: user(i)}))
@@ -105,6 +114,14 @@ func callsOf(tuples int) []authzedCall {
 				},
 			}}}))
 		}},
+	}
+}
+
+// inOurs is a check in the native protocol.
+func inOurs(run *v1.ObjectReference, user *v1.SubjectReference) *tupelov1.CheckRequest {
+	return &tupelov1.CheckRequest{
+		Object: &tupelov1.Object{Type: run.ObjectType, Id: run.ObjectId}, Relation: "cancel",
+		Subject: &tupelov1.Subject{Type: user.Object.ObjectType, Id: user.Object.ObjectId},
 	}
 }
 

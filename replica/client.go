@@ -118,15 +118,13 @@ func (c *client) Watch(ctx context.Context, request *tupelov1.WatchRequest, _ ..
 }
 
 // unary makes a call of which the answer is one message. The server stands around
-// it as around those that other nodes hand on: counted, its error made into a
-// status, and let in without a token. But nobody has handed it on, so its context
-// stays as it is, without the server's mark, and a write may go to the leader.
+// it: counted, its error made into a status, and let in without a token.
 func unary[Q, A any](ctx context.Context, r *Replica, method string, request *Q, handle func(context.Context, *Q) (*A, error)) (*A, error) {
 	if request == nil {
 		request = new(Q) // as a message without fields would arrive
 	}
-	answer, err := r.server.FromNode(ctx, request, &grpc.UnaryServerInfo{Server: r.server, FullMethod: method},
-		func(context.Context, any) (any, error) {
+	answer, err := r.server.InProcess(ctx, request, &grpc.UnaryServerInfo{Server: r.server, FullMethod: method},
+		func(ctx context.Context, _ any) (any, error) {
 			if !r.calls.begin() {
 				return nil, errClosed
 			}
