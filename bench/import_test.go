@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/store"
@@ -104,4 +105,62 @@ func startCPU() cpuTime {
 // report reports what was used since then, for each of n tuples.
 func (c cpuTime) report(b *testing.B, n int) {
 	b.ReportMetric(float64(startCPU()-c)/1000/float64(n), "cpu-µs/tuple")
+}
+
+// BenchmarkImportBulk sorts GitClub's tuples, writes their tables and has a store
+// take them in: an offline import without the reading of its files.
+func BenchmarkImportBulk(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		n := openNode(b)
+		names := n.names(b)
+		var list []tuple.Tuple
+		dataset.GitClub(importTuples, func(named tuple.Named) {
+			t, _ := names.Tuple(named)
+			list = append(list, t)
+		})
+		st := copyOf(b, n)
+		b.StartTimer()
+		c := startCPU()
+		bulkLoad(b, st, list)
+		c.report(b, len(list))
+		b.StopTimer()
+		if err := st.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*importTuples/b.Elapsed().Seconds(), "tuples/s")
+}
+
+func bulkLoad(b *testing.B, st *store.Store, list []tuple.Tuple) {
+	b.Helper()
+	const sorters = 2
+	l, err := st.BulkLoad(store.BulkLoadOptions{Dir: b.TempDir() + "/bulk", Sorters: sorters})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var group errgroup.Group
+	for i := range sorters {
+		group.Go(func() error {
+			s := l.Sorter()
+			for _, t := range list[i*len(list)/sorters : (i+1)*len(list)/sorters] {
+				if err := s.Add(t); err != nil {
+					return err
+				}
+			}
+			return s.End()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	loaded, err := l.Finish(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(loaded.Bytes)/float64(len(list)), "bytes/tuple")
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
 }

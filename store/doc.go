@@ -73,6 +73,14 @@
 //	    written by writeVersion, which notes what is to be ended; only a horizon
 //	    removes any. So is what is kept of groups, in the same steps (groups.go).
 //
+// # Bulk loads
+//
+// A store that never had a tuple can be filled without the log (BulkLoad): tuples are
+// sorted by the keys of each index, in files where memory is short, and written into
+// tables that Pebble takes in as they are. The state that results is one that no log
+// leads to, so whoever does this begins a log behind it, with a snapshot: package
+// replica does. The horizon is raised to it, so that no reader or watcher begins below.
+//
 // # Formats
 //
 //	1  tuples with traits, schemas with caveats, changelog, horizon
@@ -84,6 +92,6 @@
 // the apply uses; testdata has the state that a log leaves in each.
 //
 // It knows type and relation ids, not the schema language. Read next: keys.go,
-// apply.go, then snapshot.go and tuplesets.go; package raft drives Apply, package rewrite reads
+// apply.go, then snapshot.go and tuplesets.go, and bulk.go for bulk loads; package raft drives Apply, package rewrite reads
 // snapshots.
 package store

@@ -28,7 +28,10 @@ var (
 	ErrCounterUnknown = errors.New("no counter of that name is registered")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("the store is closed")
+	// ErrNotEmpty says that a store cannot be filled by a bulk load.
+	ErrNotEmpty = errors.New("the store has, or has had, tuples")
 
+	errBulkCount      = errors.New("a bulk load counts differently in than out; nothing of it was taken in")
 	errSearchedEnough = errors.New("the search takes too long")
 )
 
@@ -151,4 +154,14 @@ func (e *StrandedError) Error() string {
 		parts[i] = fmt.Sprintf("%d of %s", s.Count, s.Text)
 	}
 	return "the schema would strand stored tuples: " + strings.Join(parts, ", ")
+}
+
+// ContradictionError says that a bulk load has a tuple twice, with different traits:
+// which of them was meant?
+type ContradictionError struct {
+	Tuple tuple.Named // without traits
+}
+
+func (e *ContradictionError) Error() string {
+	return fmt.Sprintf("%s is there twice, with another caveat or expiration", e.Tuple)
 }

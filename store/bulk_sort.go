@@ -1,0 +1,109 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// chunk is a part of what a bulk load puts into one index: keys and values one
+// after the other in memory, and where each of them is, in the order of keys once
+// it is sorted. A key lacks what all keys of the index begin with (tag and store)
+// and its revision; so none begins with another.
+type chunk struct {
+	bytes []byte
+	items []chunkItem
+}
+
+// chunkItem is where a key and its value are. window is what sort compares.
+type chunkItem struct {
+	window   uint64
+	at       uint32
+	keyBytes uint16
+	valBytes uint16
+}
+
+const (
+	chunkItemBytes = 16
+	windowBytes    = 8
+)
+
+// maxChunkBytes is what a chunk may have at most: an item has 32 bits for where
+// its key is.
+const maxChunkBytes = 1 << 30
+
+// newChunk returns a chunk with room for its part of a sorter's limit, so that it
+// is not copied as it grows; the system gives the memory as it is filled. The index
+// of expirations, which few tuples are in, grows.
+func newChunk(index int, limit int64) *chunk {
+	if index == bulkExpiry {
+		return &chunk{}
+	}
+	return &chunk{bytes: make([]byte, 0, limit*2/5), items: make([]chunkItem, 0, limit/10/chunkItemBytes)}
+}
+
+// size is how much memory the chunk fills.
+func (c *chunk) size() int64 {
+	return int64(len(c.bytes)) + chunkItemBytes*int64(len(c.items))
+}
+
+// added notes that a key and a value were appended to bytes, from `at` on.
+func (c *chunk) added(at, keyBytes int) {
+	c.items = append(c.items, chunkItem{
+		at: uint32(at), keyBytes: uint16(keyBytes), valBytes: uint16(len(c.bytes) - at - keyBytes),
+	})
+}
+
+func (c *chunk) key(i *chunkItem) []byte { return c.bytes[i.at : i.at+uint32(i.keyBytes)] }
+
+func (c *chunk) value(i *chunkItem) []byte {
+	end := i.at + uint32(i.keyBytes)
+	return c.bytes[end : end+uint32(i.valBytes)]
+}
+
+// sort brings the items into the order of their keys.
+func (c *chunk) sort() { c.sortFrom(c.items, 0) }
+
+// fewItems is up to how many are compared as a whole.
+const fewItems = 12
+
+// sortFrom sorts items whose keys are equal up to depth, by the next eight bytes,
+// and those that are equal in them by what follows: ids of one kind begin alike,
+// and this way no byte of a key is compared more often than it must be.
+func (c *chunk) sortFrom(items []chunkItem, depth int) {
+	if len(items) <= fewItems {
+		slices.SortFunc(items, func(a, b chunkItem) int { return bytes.Compare(c.key(&a)[depth:], c.key(&b)[depth:]) })
+		return
+	}
+	for i := range items {
+		items[i].window = window(c.key(&items[i])[depth:])
+	}
+	slices.SortFunc(items, func(a, b chunkItem) int { return cmp.Compare(a.window, b.window) })
+	depth += windowBytes
+	for from := 0; from < len(items); {
+		to, whole := from, false
+		for to < len(items) && items[to].window == items[from].window {
+			whole = whole || int(items[to].keyBytes) <= depth
+			to++
+		}
+		// With one key at its end all of them are: they begin with it, and no key
+		// begins with another.
+		if to-from > 1 && !whole {
+			c.sortFrom(items[from:to], depth)
+		}
+		from = to
+	}
+}
+
+// window returns the first eight bytes in their order, zeros where there are none.
+func window(b []byte) uint64 {
+	if len(b) >= windowBytes {
+		return binary.BigEndian.Uint64(b)
+	}
+	var w uint64
+	for i := range b {
+		w |= uint64(b[i]) << (56 - 8*i)
+	}
+	return w
+}
