@@ -106,6 +106,7 @@ var imports = map[string][]edge{
 		{"api/tupelov1", "checks in process are the API's"},
 		{"raft", "it is a member of a log"},
 		{"store", "it holds the tuples"},
+		{"store/tuple", "it spells what an offline import has loaded"},
 	},
 	"cmd/tupelo":             {{everything, "serve is the one place where everything is wired"}},
 	"cmd/tupelo/clustertest": nil, // tests only

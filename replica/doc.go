@@ -49,6 +49,7 @@
 //	LOCK       held while the replica is open
 //	state/     the tuples: package store
 //	raft/      the log and its snapshots: package raft; made once there is a cluster
+//	importing/ what an offline import works on (offline.go), until it is all there
 //	founders   those that this node has named to begin with, until its log is open
 //
 // Invariants (each has a test that fails without it):
@@ -77,8 +78,12 @@
 //	    from it, is a member again once it is opened. Nobody is removed before
 //	    there was time to answer.
 //
+//	N12 An offline import leaves the directory as it was or has brought in all,
+//	    whenever it ends; and never touches one that is in use, of a cluster, or has
+//	    had tuples.
+//
 // What this package is not: it decides nothing about tuples, and has no logic
 // that the packages it puts together could have.
 //
-// Read next: replica.go and client.go, then bootstrap.go.
+// Read next: replica.go and client.go, then bootstrap.go, and offline.go.
 package replica

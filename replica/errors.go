@@ -19,6 +19,9 @@ var (
 	// ErrLostLog says that a node votes in a cluster and has lost what it has
 	// acknowledged there.
 	ErrLostLog = errors.New("this node has lost its log")
+	// ErrOffline says that tuples cannot be brought into a directory without its
+	// server. Nothing in it has changed.
+	ErrOffline = errors.New("the data directory takes no offline import")
 
 	// errClosed is for clients, so it is of a kind that the API knows.
 	errClosed = fmt.Errorf("calling a replica: %w", raft.ErrClosed)

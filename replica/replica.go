@@ -53,6 +53,9 @@ func Open(ctx context.Context, o Options) (_ *Replica, err error) {
 	if r.lock, err = lockDir(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
+	if err := settleImport(o.FS, o.Dir, o.Logger); err != nil {
+		return nil, err
+	}
 	r.store, err = store.Open(store.Options{
 		FS: o.FS, Dir: r.path("state"), CacheBytes: o.CacheBytes, TuplesetCacheBytes: o.TuplesetCacheBytes,
 		MaxFormat: o.maxFormat, Logger: o.Logger,

@@ -13,6 +13,9 @@ import (
 // a tuple 25,000 and that of a question 65,536, before spaces and escapes.
 const maxLineBytes = 256 << 10
 
+// errLongLine says that a line is longer than any tuple could be.
+var errLongLine = fmt.Errorf("the line has more than %d bytes", maxLineBytes)
+
 // line is one line of a file that says something.
 type line struct {
 	number int // from 1
@@ -37,7 +40,7 @@ func linesOf(r io.Reader) iter.Seq2[line, error] {
 		}
 		err := scanner.Err()
 		if errors.Is(err, bufio.ErrTooLong) {
-			err = fmt.Errorf("the line has more than %d bytes", maxLineBytes)
+			err = errLongLine
 		}
 		if err != nil {
 			yield(line{number: number + 1}, err)

@@ -12,7 +12,14 @@ const progressEvery = 200 * time.Millisecond
 // showProgress keeps a line about what is done up to date, on a terminal only,
 // until the returned function is called.
 func (i *importer) showProgress(done string) (stop func()) {
-	t := i.terminal
+	return i.terminal.showProgress(func(elapsed time.Duration) string {
+		return progressText(done, i.imported.Load(), elapsed)
+	})
+}
+
+// showProgress keeps a line up to date, on a terminal only, until the returned
+// function is called.
+func (t *terminal) showProgress(text func(elapsed time.Duration) string) (stop func()) {
 	if !t.interactive() {
 		return func() {}
 	}
@@ -28,7 +35,7 @@ func (i *importer) showProgress(done string) (stop func()) {
 				fmt.Fprint(t.diag, "\r\x1b[K")
 				return
 			case <-ticker.C:
-				fmt.Fprint(t.diag, "\r\x1b[K"+progressText(done, i.imported.Load(), time.Since(started)))
+				fmt.Fprint(t.diag, "\r\x1b[K"+text(time.Since(started)))
 			}
 		}
 	})
