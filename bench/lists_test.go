@@ -66,7 +66,41 @@ func BenchmarkLists(b *testing.B) {
 		}
 		n.benchList(b, "subjects="+size.name, size.entries, subjects)
 	}
-	n.benchConfirmed(b)
+	n.benchPages(b)
+}
+
+// benchPages measures a page of the longest list: the first, one from its middle
+// and its last.
+func (n *node) benchPages(b *testing.B) {
+	b.Helper()
+	const page = 100
+	engine, program := n.engine(b)
+	longest := listed[len(listed)-1]
+	mine := question(b, program, n.names(b), "repository:x#read@user:sees"+longest.name)
+	for _, from := range []struct {
+		name  string
+		above int
+	}{{"first", -1}, {"middle", longest.entries / 2}, {"last", longest.entries - page - 1}} {
+		q := rewrite.ObjectsQuestion{Slot: mine.Slot, Subject: mine.Subject, Window: rewrite.Window{Limit: page}}
+		if from.above >= 0 {
+			q.Above = fmt.Appendf(nil, "sees%s-%07d", longest.name, from.above)
+		}
+		b.Run("objects="+longest.name+"/page="+from.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				snapshot, err := n.store.Snapshot(0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				got := 0
+				_, err = engine.ListObjects(b.Context(), snapshot, q, func(rewrite.FoundObject) bool { got++; return true })
+				snapshot.Close()
+				if err != nil || got != page {
+					b.Fatalf("%d entries, %v; want %d", got, err, page)
+				}
+			}
+		})
+	}
 }
 
 // benchList measures a list of so many entries to its first and to its last.
@@ -97,33 +131,67 @@ func (n *node) benchList(b *testing.B, name string, entries int, list func(s *st
 	}
 }
 
-// confirmedSchema adds repositories of which some readers are banned.
-const confirmedSchema = dataset.GitClubSchema + `
+// siftedSchema adds projects of which some readers are banned, and what hangs on
+// more than one tuple, or on one that expires.
+const siftedSchema = "use expiration\n" + dataset.GitClubSchema + `
 definition project {
 	relation reader: user | team#member
-	relation banned: user
+	relation banned: user | team#member
+	relation chosen: user
+	relation guest: user with expiration
+	relation parent: project
 	permission read = reader - banned
+	permission pick = reader & chosen
+	permission visit = guest
 }
 `
 
-// benchConfirmed lists objects each of which has to be asked for.
-func (n *node) benchConfirmed(b *testing.B) {
-	b.Helper()
-	const projects = 10_000
-	engine, program := n.use(b, confirmedSchema)
+// BenchmarkSiftedLists lists what follows from two sets, of which no one alone
+// proves an entry: 10,000 and 100,000 projects that a user reads, but for every
+// hundredth; a hundredth of them; and those that a user reads for a time.
+func BenchmarkSiftedLists(b *testing.B) {
+	n := openNode(b)
+	engine, program := n.use(b, siftedSchema)
 	names := n.names(b)
+	sizes := []struct {
+		name     string
+		projects int
+	}{{"10k", 10_000}, {"100k", 100_000}}
 	n.propose(b, batches(b, names, func(visit func(tuple.Named)) {
-		for i := range projects {
-			visit(tuple.Named{ObjectType: "project", ObjectID: fmt.Sprintf("p%05d", i), Relation: "reader",
-				SubjectType: "team", SubjectID: "sees10-outer", SubjectRelation: "member"})
+		for _, size := range sizes {
+			user, team := "of"+size.name, "team"+size.name
+			visit(named(b, "team:"+team+"#member@user:"+user))
+			for i := range size.projects {
+				project := fmt.Sprintf("project:%s-%06d", size.name, i)
+				visit(named(b, project+"#reader@team:"+team+"#member"))
+				visit(named(b, project+"#guest@user:"+user+"[expiration:2100-01-01T00:00:00Z]"))
+				if i%100 == 0 {
+					visit(named(b, project+"#banned@user:"+user))
+					visit(named(b, project+"#chosen@user:"+user))
+				}
+				visit(named(b, fmt.Sprintf("project:all%s#reader@user:u%06d", size.name, i)))
+				if i%100 == 0 {
+					visit(named(b, fmt.Sprintf("project:all%s#banned@user:u%06d", size.name, i)))
+				}
+			}
 		}
 	}))
-	mine := question(b, program, names, "project:x#read@user:sees10")
-	n.benchList(b, "confirmed=10k", projects, func(s *store.Snapshot, found func() bool) error {
-		q := rewrite.ObjectsQuestion{Slot: mine.Slot, Subject: mine.Subject}
-		_, err := engine.ListObjects(b.Context(), s, q, func(rewrite.FoundObject) bool { return found() })
-		return err
-	})
+	for _, size := range sizes {
+		for permission, entries := range map[string]int{"read": size.projects * 99 / 100, "pick": size.projects / 100, "visit": size.projects} {
+			mine := question(b, program, names, "project:x#"+permission+"@user:of"+size.name)
+			n.benchList(b, permission+"/objects="+size.name, entries, func(s *store.Snapshot, found func() bool) error {
+				q := rewrite.ObjectsQuestion{Slot: mine.Slot, Subject: mine.Subject, Given: rewrite.Given{NowNanos: 1}}
+				_, err := engine.ListObjects(b.Context(), s, q, func(rewrite.FoundObject) bool { return found() })
+				return err
+			})
+		}
+		theirs := question(b, program, names, "project:all"+size.name+"#read@user:x")
+		n.benchList(b, "read/subjects="+size.name, size.projects*99/100, func(s *store.Snapshot, found func() bool) error {
+			q := rewrite.SubjectsQuestion{Slot: theirs.Slot, ObjectID: theirs.ObjectID, Kind: theirs.Subject.Kind()}
+			_, err := engine.ListSubjects(b.Context(), s, q, func(rewrite.FoundSubject) bool { return found() })
+			return err
+		})
+	}
 }
 
 // caveatSchema adds what may be done from a network, up to a limit.

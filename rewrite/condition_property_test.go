@@ -173,6 +173,7 @@ func agreeUnderConditions(t *testing.T, world func(*testing.T, uint64) (*rewrite
 		w, rng, objects := world(t, n)
 		engine := rewrite.New(w.Program, rewrite.Limits{Depth: 1000})
 		engine.UseGroups(1)
+		engine.SiftAfter(rng.IntN(3))
 		all := usersets(w, objects)
 		who := subjects(w, rng, objects)
 		var questions []rewrite.Question

@@ -108,7 +108,9 @@
 // A list first finds its sources: that of objects reads the rewrite backwards
 // (routes.go), that of subjects forwards. Then it merges the runs of ids that
 // follow from them (merge.go). What the way of an entry does not prove is asked of
-// Check.
+// Check. Where that becomes much, the operands of the intersections and exclusions
+// at the object (sieve.go) become lists of their own, which together prove most
+// entries or refute them (sifting.go).
 //
 // # Groups
 //

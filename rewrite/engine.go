@@ -40,12 +40,15 @@ type Engine struct {
 	seed     maphash.Seed
 	runs     sync.Pool                // of *run
 	known    []atomic.Pointer[routes] // by target slot, made when first asked for
+	sieves   []atomic.Pointer[sieve]  // by slot, made when first asked for
 	keptWays atomic.Int64             // of all that is known
 	kept     conversions              // of contexts
 	groups   *groups
 	// schemaRevision is the revision of the store's schema that the program is
 	// compiled from; 0 if it is of none.
 	schemaRevision uint64
+
+	siftAfter int // tests change it
 }
 
 // New returns an engine for a program. A depth limit that would take more
@@ -60,6 +63,9 @@ func New(program *schema.Program, limits Limits) *Engine {
 		seed:    maphash.MakeSeed(),
 		known:   make([]atomic.Pointer[routes], len(program.Slots)),
 		groups:  newGroups(program),
+		sieves:  make([]atomic.Pointer[sieve], len(program.Slots)),
+
+		siftAfter: siftAfter,
 	}
 	e.kept.seed = e.seed
 	e.runs.New = func() any {

@@ -3,6 +3,8 @@ package rewrite
 import (
 	"errors"
 	"fmt"
+
+	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 // Window says which part of a list is asked for. A list is ascending, so the
@@ -29,6 +31,10 @@ type list struct {
 	run  *run
 	cost Cost // of everything but the answer in progress
 	merge
+	// sifting takes the merge's place once many entries had to be asked for.
+	sifting *sifting
+	asked   int // entries that had to be
+	siftAt  int // how many are enough to make a sifting
 	sources frontier
 	left    int // entries that may still be given, if limited
 	limited bool
@@ -40,7 +46,8 @@ type list struct {
 const maxMemo = 1 << 17
 
 func newList(r *run, w Window) *list {
-	l := &list{run: r, left: w.Limit, limited: w.Limit > 0}
+	l := &list{run: r, left: w.Limit, limited: w.Limit > 0, siftAt: r.engine.siftAfter}
+	l.counts = l.worth
 	l.sources.goals.seed = r.engine.seed
 	l.sources.goals.reset()
 	return l
@@ -49,7 +56,39 @@ func newList(r *run, w Window) *list {
 // listing says how a list ended.
 func (l *list) listing(complete bool) Listing {
 	l.cost.SubProblems += len(l.sources.goals.list)
+	if l.sifting != nil {
+		l.spendSifting(l.sifting)
+	}
 	return Listing{Complete: complete, Cost: l.cost}
+}
+
+// candidate returns the next id that may be an entry, and what is known of it.
+func (l *list) candidate() (id []byte, way passage, ok bool, err error) {
+	if l.sifting != nil {
+		return l.sifting.next()
+	}
+	return l.next()
+}
+
+// exhausted reports whether there can be no entry any more.
+func (l *list) exhausted() bool {
+	if l.sifting != nil {
+		return l.sifting.exhausted()
+	}
+	return len(l.strands) == 0
+}
+
+// worth says what a way through a tuple with traits is worth.
+func (l *list) worth(t tuple.Traits) (passage, error) {
+	c, err := l.run.condition(t)
+	switch c.value() {
+	case yes:
+		return certain, err
+	case no:
+		return closed, err
+	default:
+		return perhaps, err
+	}
 }
 
 // full counts an entry that was given, and reports whether it was the last one
@@ -100,6 +139,7 @@ type frontier struct {
 	goals  goals
 	places []standing // by goal
 	walked int        // edges between sources
+	budget int        // how many there may be, if that is less than the limit
 }
 
 // standing is what is known of a source.
@@ -122,6 +162,8 @@ func (f *frontier) meet(slot int32, id []byte) (g int32, fresh bool) {
 func (f *frontier) spend(limits *Limits, edges int) error {
 	f.walked += edges
 	switch {
+	case f.budget > 0 && f.walked > f.budget:
+		return &WorkError{Unit: "steps", Limit: f.budget}
 	case f.walked > limits.Steps:
 		return &WorkError{Unit: "steps", Limit: limits.Steps}
 	case len(f.goals.list) > limits.SubProblems:

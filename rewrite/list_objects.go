@@ -210,18 +210,44 @@ func (l *objectList) readObjects(s *strand, above []byte, limit int) error {
 	return nil
 }
 
+// walkTo lists the objects that may be in a leaf of a sieve, by a walk from the
+// subject to there.
+func (l *objectList) walkTo(leaf *leaf, budget int) (*list, error) {
+	routes, err := l.run.engine.waysTo(leaf)
+	if err != nil {
+		return nil, err
+	}
+	sub := &objectList{list: newList(l.run, Window{}), routes: routes, subject: l.subject}
+	sub.read = sub.readObjects
+	sub.sources.budget = budget
+	return sub.list, sub.walk()
+}
+
 // give hands out the objects, and reports whether those were all.
 func (l *objectList) give(found func(FoundObject) bool) (complete bool, err error) {
 	for {
 		if err := l.step(1); err != nil {
 			return false, err
 		}
-		id, way, ok, err := l.next()
+		id, way, ok, err := l.candidate()
 		if err != nil || !ok {
 			return !ok, err
 		}
+		if way == perhaps && l.asked >= l.siftAt {
+			sifted, err := l.sift(l.run.engine.sieve(l.routes.target), l.subject.ID, id, l.walkTo)
+			if err != nil {
+				return false, err
+			}
+			if sifted {
+				continue
+			}
+		}
 		entry := FoundObject{ID: id, Result: Result{Verdict: Yes}}
-		if way != certain {
+		switch way {
+		case closed:
+			continue
+		case perhaps:
+			l.asked++
 			if entry.Result, err = l.confirm(l.routes.target, id); err != nil {
 				return false, fmt.Errorf("object %q of the list: %w", id, err)
 			}
@@ -230,7 +256,7 @@ func (l *objectList) give(found func(FoundObject) bool) (complete bool, err erro
 			continue
 		}
 		if !found(entry) || l.full() {
-			return len(l.strands) == 0, nil
+			return l.exhausted(), nil
 		}
 	}
 }

@@ -86,12 +86,8 @@ func (l *subjectList) walk() error {
 	if err := l.meet(l.question.Slot, l.question.ObjectID, certain, 0); err != nil {
 		return err
 	}
-	for done := 0; done < len(l.queue); done++ {
-		g := l.queue[done]
-		slot := &r.engine.program.Slots[l.sources.goals.list[g].slot]
-		if err := l.node(slot.Root, g, l.sources.places[g].way); err != nil {
-			return err
-		}
+	if err := l.spread(); err != nil {
+		return err
 	}
 	if l.wildcard && !l.everything {
 		l.everything = true
@@ -102,6 +98,40 @@ func (l *subjectList) walk() error {
 	}
 	l.gather()
 	return nil
+}
+
+// spread goes through the sources that were met, and those that are met by it.
+func (l *subjectList) spread() error {
+	p := l.run.engine.program
+	for done := 0; done < len(l.queue); done++ {
+		g := l.queue[done]
+		if err := l.node(p.Slots[l.sources.goals.list[g].slot].Root, g, l.sources.places[g].way); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkTo lists the subjects that may be in a leaf of a sieve, by a walk from the
+// object. Where everybody may be in it a list does not tell who is.
+func (l *subjectList) walkTo(leaf *leaf, budget int) (*list, error) {
+	sub := &subjectList{list: newList(l.run, Window{}), question: l.question, anyone: l.anyone}
+	sub.read = sub.readSubjects
+	sub.sources.budget = budget
+	g, _ := sub.sources.meet(leaf.home, l.question.ObjectID) // closed: the leaf is only a part of it
+	for _, n := range leaf.nodes {
+		if err := sub.node(n, g, certain); err != nil {
+			return nil, err
+		}
+	}
+	if err := sub.spread(); err != nil {
+		return nil, err
+	}
+	if sub.wildcard {
+		return nil, &WorkError{Unit: "subjects"}
+	}
+	sub.gather()
+	return sub.list, nil
 }
 
 // meet notes a source, and sees to it that it is gone through: again, if now
@@ -291,12 +321,28 @@ func (l *subjectList) give(found func(FoundSubject) bool) (complete bool, err er
 		if err := l.step(1); err != nil {
 			return false, err
 		}
-		id, way, ok, err := l.next()
+		id, way, ok, err := l.candidate()
 		if err != nil || !ok {
 			return !ok, err
 		}
+		if way == perhaps && l.asked >= l.siftAt && !l.wildcard {
+			sifted, err := l.sift(l.run.engine.sieve(l.question.Slot), l.question.ObjectID, id, l.walkTo)
+			if err != nil {
+				return false, err
+			}
+			if sifted {
+				continue
+			}
+		}
+		if way == closed && l.wildcard {
+			way = perhaps // by the wildcard
+		}
 		entry := FoundSubject{ID: id, Result: Result{Verdict: Yes}}
-		if way != certain {
+		switch way {
+		case closed:
+			entry.Verdict = No
+		case perhaps:
+			l.asked++
 			subject := l.anyone
 			subject.ID = id
 			l.run.begin(subject, l.question.Given)
@@ -308,7 +354,7 @@ func (l *subjectList) give(found func(FoundSubject) bool) (complete bool, err er
 			continue
 		}
 		if !found(entry) || l.full() {
-			return len(l.strands) == 0, nil
+			return l.exhausted(), nil
 		}
 	}
 }

@@ -90,6 +90,7 @@ func TestAListOfSubjectsIsWhatCheckAllows(t *testing.T) {
 	found, wildcards := 0, 0
 	randomWorlds(t, 10_000, func(t *testing.T, w *rewritetest.World, rng *rand.Rand, objects int) int {
 		engine := rewrite.New(w.Program, rewrite.Limits{Depth: 1000})
+		engine.SiftAfter(rng.IntN(3))
 		all := usersets(w, objects)
 		c := crowd{oracle.New(w.Schema, w.Named), nil, make(map[oracle.Userset]oracle.Set)}
 		for _, u := range all {

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/tupelodb/tupelo/schema"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -71,12 +72,23 @@ const (
 
 // routes returns the ways to a slot.
 func (e *Engine) routes(target int32) (*routes, error) {
-	made := e.known[target].Load()
+	return e.keep(&e.known[target], func() (*routes, int) { return newRoutes(e.program, target, nil) })
+}
+
+// waysTo returns the ways to a leaf of a sieve. It is a slot of its own, whose
+// number is behind those of the others.
+func (e *Engine) waysTo(l *leaf) (*routes, error) {
+	return e.keep(&l.ways, func() (*routes, int) { return newRoutes(e.program, int32(len(e.program.Slots)), l) })
+}
+
+// keep returns what was made before, or makes it and keeps it if there is room.
+func (e *Engine) keep(known *atomic.Pointer[routes], make func() (*routes, int)) (*routes, error) {
+	made := known.Load()
 	if made == nil {
 		var ways int
-		made, ways = newRoutes(e.program, target)
+		made, ways = make()
 		if e.keptWays.Add(int64(ways)) <= maxKeptWays {
-			e.known[target].Store(made)
+			known.Store(made)
 		} else {
 			e.keptWays.Add(int64(-ways))
 		}
@@ -84,10 +96,11 @@ func (e *Engine) routes(target int32) (*routes, error) {
 	return made, made.err
 }
 
-// newRoutes also says how many ways there are.
-func newRoutes(p *schema.Program, target int32) (*routes, int) {
-	s := survey{program: p, entries: make(map[int32][]entry), matters: map[int32]bool{target: true}, best: make([]passage, len(p.Slots))}
-	s.visit(target)
+// newRoutes also says how many ways there are. The target is a slot of the program,
+// or stands for a leaf.
+func newRoutes(p *schema.Program, target int32, l *leaf) (*routes, int) {
+	s := survey{program: p, target: target, leaf: l, entries: make(map[int32][]entry), matters: map[int32]bool{target: true}, best: make([]passage, len(p.Slots)+1)}
+	s.visit()
 	r := &routes{
 		target:    target,
 		bySubject: make(map[tuple.Kind][]link),
@@ -124,6 +137,8 @@ type entry struct {
 // survey collects the slots that lead to a target.
 type survey struct {
 	program *schema.Program
+	target  int32
+	leaf    *leaf // what the target stands for, if it is no slot of the program
 	entries map[int32][]entry
 	order   []int32
 	// matters has the target and the slots whose members are handed on: it is
@@ -144,14 +159,16 @@ func (s *survey) spend(ways int) bool {
 
 // visit goes through all that a slot depends on, without recursion: schemas may
 // be thousands of slots deep.
-func (s *survey) visit(target int32) {
-	s.order = append(s.order, target)
-	s.entries[target] = nil
+func (s *survey) visit() {
+	s.order = append(s.order, s.target)
+	s.entries[s.target] = nil
 	for done := 0; done < len(s.order); done++ {
 		slot := s.order[done]
-		s.leaves(slot, s.program.Slots[slot].Root, certain)
+		for _, n := range s.expressions(slot) {
+			s.leaves(slot, n, certain)
+		}
 		for _, e := range s.entries[slot] {
-			for _, from := range s.from(slot, e.node) {
+			for _, from := range s.from(e.node) {
 				s.matters[from] = s.matters[from] || e.node.Op != schema.ComputedUserset
 				if _, ok := s.entries[from]; !ok {
 					s.entries[from] = nil
@@ -160,6 +177,22 @@ func (s *survey) visit(target int32) {
 			}
 		}
 	}
+}
+
+// expressions are those whose union is a slot.
+func (s *survey) expressions(slot int32) []int32 {
+	if slot == s.target && s.leaf != nil {
+		return s.leaf.nodes
+	}
+	return []int32{s.program.Slots[slot].Root}
+}
+
+// typeOf is the type of a slot's objects, as an index of the program.
+func (s *survey) typeOf(slot int32) int32 {
+	if slot == s.target && s.leaf != nil {
+		slot = s.leaf.home
+	}
+	return s.program.Slots[slot].Type
 }
 
 // leaves adds the entries of an expression.
@@ -186,10 +219,10 @@ func (s *survey) leaves(slot, n int32, way passage) {
 }
 
 // from lists the slots whose members an entry takes.
-func (s *survey) from(slot int32, node *schema.Node) (slots []int32) {
+func (s *survey) from(node *schema.Node) (slots []int32) {
 	switch node.Op {
 	case schema.This:
-		for _, d := range s.program.Slots[slot].Direct {
+		for _, d := range s.program.Slots[node.Slot].Direct {
 			if d.Slot >= 0 {
 				slots = append(slots, d.Slot)
 			}
@@ -252,9 +285,9 @@ func (s *survey) surest(all []landing) (kept []landing) {
 // enter adds the links by which an entry lets somebody into a slot.
 func (r *routes) enter(s *survey, slot int32, e entry) {
 	p := s.program
-	into := &p.Slots[slot]
 	switch e.node.Op {
 	case schema.This:
+		into := &p.Slots[e.node.Slot]
 		for _, d := range into.Direct {
 			kind := tuple.Kind{Type: tuple.TypeID(d.SubjectType), Relation: tuple.RelationID(d.SubjectRelation)}
 			r.bySubject[kind] = r.add(s, r.bySubject[kind], kind, usersetKind(p, into), slot, e.way)
@@ -263,7 +296,7 @@ func (r *routes) enter(s *survey, slot int32, e entry) {
 			}
 		}
 	case schema.Self:
-		own := tuple.TypeID(p.Types[into.Type].Number)
+		own := tuple.TypeID(p.Types[s.typeOf(slot)].Number)
 		r.bySelf[own] = r.land(s, r.bySelf[own], slot, e.way)
 	case schema.TupleToUserset:
 		tupleset := &p.Slots[e.node.Slot]
