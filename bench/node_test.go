@@ -87,7 +87,7 @@ func (n *node) engine(b testing.TB) (*rewrite.Engine, *schema.Program) {
 	return n.compile(b, dataset.GitClubSchema)
 }
 
-// compile compiles a schema for the store's numbers.
+// compile compiles the schema that was written last, as a server has it.
 func (n *node) compile(b testing.TB, text string) (*rewrite.Engine, *schema.Program) {
 	b.Helper()
 	tree, err := schema.Load("", text)
@@ -98,7 +98,18 @@ func (n *node) compile(b testing.TB, text string) (*rewrite.Engine, *schema.Prog
 	if err != nil {
 		b.Fatal(err)
 	}
-	return rewrite.New(program, rewrite.Limits{}), program
+	engine := rewrite.New(program, rewrite.Limits{})
+	snapshot, err := n.store.Snapshot(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer snapshot.Close()
+	written, err := snapshot.Schema()
+	if err != nil {
+		b.Fatal(err)
+	}
+	engine.UseGroups(written.Revision)
+	return engine, program
 }
 
 // question turns a text into the evaluator's form.

@@ -27,6 +27,9 @@ type Groups struct {
 	passed  atomic.Int64 // entries that an edge ended
 	after   int
 	faults  GroupFaults
+	// at is told between the steps of a load that begins, for tests that hold it
+	// there; nil otherwise.
+	at func()
 }
 
 // GroupFaults are ways to break what is promised of groups. Only tests set them, to see
@@ -35,6 +38,7 @@ type GroupFaults struct {
 	Keep   bool // G3: first steps end nothing
 	Trust  bool // G4: the log is not looked at
 	Behind bool // G2: a load may be older than the newest change
+	Late   bool // G2: a load takes its place in the log last
 }
 
 // NewGroups returns one that takes at most limitBytes, and some 100 KiB for its log.
@@ -200,14 +204,26 @@ func (v *GroupView) Begin(subject tuple.Subject, target tuple.Kind) (l GroupLoad
 	if e == nil {
 		return GroupLoad{}, false
 	}
-	// The order counts: registered, the place in the log, what was announced.
+	// The order counts (G2).
+	c.reached()
 	e.Mark.Store(c.edges.length.Load())
+	c.reached()
 	newest := c.changed.Load()
+	c.reached()
+	if c.faults.Late {
+		e.Mark.Store(c.edges.length.Load())
+	}
 	if newest > v.revision && !c.faults.Behind {
 		c.entries.Cancel(e)
 		return GroupLoad{}, false
 	}
 	return GroupLoad{cache: c, entry: e, Newest: min(newest, v.revision), Earned: earned, LimitBytes: c.entries.SetLimit()}, true
+}
+
+func (c *Groups) reached() {
+	if c.at != nil {
+		c.at()
+	}
 }
 
 // Fill ends a load with the groups that were found.
