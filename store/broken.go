@@ -1,6 +1,9 @@
 package store
 
-import "github.com/tupelodb/tupelo/internal/broken"
+import (
+	"github.com/tupelodb/tupelo/internal/broken"
+	"github.com/tupelodb/tupelo/store/tupleset"
+)
 
 // faults are ways to break the package's promises. Only tests set them, to see
 // that they would notice.
@@ -9,6 +12,7 @@ type faults struct {
 	forgetKeys bool // outcomes of idempotency keys are not looked up
 	endLate    bool // S10: tuplesets are ended after the revision is published
 	endHeld    bool // S10: loads under way are not ended
+	groups     tupleset.GroupFaults
 }
 
 // Break has the store, which nothing may have been applied to since it was
@@ -25,6 +29,15 @@ func (s *Store) Break(promises ...broken.Promise) {
 			s.faults.endLate = true
 		case broken.LoadsEnded:
 			s.faults.endHeld = true
+		case broken.GroupStepsEnded:
+			s.faults.groups.Keep = true
+		case broken.GroupEdgesSeen:
+			s.faults.groups.Trust = true
+		case broken.GroupsNotBehind:
+			s.faults.groups.Behind = true
 		}
+	}
+	if groups := s.current.Load().db.groups; groups != nil {
+		groups.Break(s.faults.groups)
 	}
 }

@@ -6,7 +6,7 @@
 // had from here, and only this module can import what is internal to it; there
 // is no text, flag or build tag that stands for one, and a server has none.
 //
-// Read next: package raft/sim, which breaks each but those of the cache of
-// tuplesets; these package store breaks in its tests, step by step, and package
+// Read next: package raft/sim, which breaks each but those of the caches of
+// tuplesets and groups; these package store breaks in its tests, step by step, and package
 // replica under load.
 package broken

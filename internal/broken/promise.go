@@ -34,4 +34,12 @@ var (
 	EndedFirst = Promise{"a tupleset is ended before its change is seen"}
 	// LoadsEnded (store): so are tuplesets that are being loaded.
 	LoadsEnded = Promise{"a load that a change overtakes is ended"}
+	// GroupStepsEnded (store): what is kept of the groups of a subject is ended when
+	// its own memberships change.
+	GroupStepsEnded = Promise{"what is kept of groups is ended by a change of memberships"}
+	// GroupEdgesSeen (store): who looks it up sees what changed between groups.
+	GroupEdgesSeen = Promise{"a change between groups is seen by who looks up what follows"}
+	// GroupsNotBehind (store): nothing is kept of groups that was read before a
+	// change which is applied already.
+	GroupsNotBehind = Promise{"what is kept of groups was read after the last change"}
 )
