@@ -7,6 +7,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
+	"github.com/tupelodb/tupelo/store"
 )
 
 // Check answers whether a subject has a relation or permission on an object.
@@ -87,7 +88,7 @@ func (s *Server) answerBatch(ctx context.Context, m *model, reader rewrite.Reade
 		questions, asked = append(questions, q), append(asked, i)
 	}
 	answers := make([]rewrite.Answer, len(questions))
-	if err := m.engine.BatchCheck(ctx, reader, questions, answers); err != nil {
+	if err := askWide(ctx, m, reader, questions, answers); err != nil {
 		return nil, err
 	}
 	var cost rewrite.Cost
@@ -101,6 +102,22 @@ func (s *Server) answerBatch(ctx context.Context, m *model, reader rewrite.Reade
 	}
 	s.metrics.evaluated(len(questions), cost)
 	return b.results, nil
+}
+
+// askWide asks questions at once, on all processors if the reader is a snapshot, of
+// which there can be several.
+func askWide(ctx context.Context, m *model, reader rewrite.Reader, questions []rewrite.Question, answers []rewrite.Answer) error {
+	snapshot, ok := reader.(*store.Snapshot)
+	if !ok {
+		return m.engine.BatchCheck(ctx, reader, questions, answers)
+	}
+	another := func() (rewrite.Reader, func()) {
+		if further := snapshot.Another(); further != nil {
+			return further, further.Close
+		}
+		return nil, nil
+	}
+	return m.engine.BatchCheckWide(ctx, snapshot, another, questions, answers)
 }
 
 func (s *Server) itemQuestion(m *model, item *tupelov1.BatchCheckItem) (rewrite.Question, error) {

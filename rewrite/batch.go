@@ -28,11 +28,19 @@ func (e *Engine) BatchCheck(ctx context.Context, reader Reader, questions []Ques
 	r := e.acquire(ctx, reader)
 	defer e.release(r)
 	r.sort(questions)
+	_, err := r.answerAll(r.order, questions, answers)
+	return err
+}
+
+// answerAll answers some of a batch's questions, in an order in which questions of
+// one asker stand together. If it fails, it says at which place of the order.
+func (r *run) answerAll(order []int32, questions []Question, answers []Answer) (failedAt int, err error) {
+	e := r.engine
 	stale := true // the memo does not serve the next question
-	for i, at := range r.order {
+	for i, at := range order {
 		q := &questions[at]
 		if i > 0 {
-			previous := r.order[i-1]
+			previous := order[i-1]
 			if q.compare(&questions[previous]) == 0 {
 				answers[at] = answers[previous]
 				answers[at].Cost = Cost{}
@@ -51,12 +59,12 @@ func (e *Engine) BatchCheck(ctx context.Context, reader Reader, questions []Ques
 		}
 		result, err := r.answer(q)
 		if err != nil && !ofOneQuestion(err) {
-			return fmt.Errorf("question %d of the batch: %w", at, err)
+			return i, fmt.Errorf("question %d of the batch: %w", at, err)
 		}
 		answers[at] = Answer{Result: result, Err: err}
 		stale = errors.Is(err, ErrTooManySubProblems) // the search stopped halfway
 	}
-	return nil
+	return 0, nil
 }
 
 // ofOneQuestion reports whether an error says nothing about other questions.

@@ -43,6 +43,7 @@ type Engine struct {
 	sieves   []atomic.Pointer[sieve]  // by slot, made when first asked for
 	keptWays atomic.Int64             // of all that is known
 	kept     conversions              // of contexts
+	helpers  atomic.Int32             // goroutines that help with batches
 	groups   *groups
 	// schemaRevision is the revision of the store's schema that the program is
 	// compiled from; 0 if it is of none.

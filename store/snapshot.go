@@ -77,6 +77,15 @@ func (n *Snapshot) Close() {
 	n.view.db.release()
 }
 
+// Another returns a snapshot that shows the same, for another goroutine, or nil if
+// there is none any more.
+func (n *Snapshot) Another() *Snapshot {
+	if !n.view.db.acquire() {
+		return nil
+	}
+	return &Snapshot{store: n.store, view: n.view, revision: n.revision}
+}
+
 // Revision returns the revision that the snapshot shows.
 func (n *Snapshot) Revision() uint64 { return n.revision }
 
