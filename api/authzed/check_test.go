@@ -135,10 +135,51 @@ func TestUnknownNamesAndBrokenRequestsAreToldAsSpiceDBDoes(t *testing.T) {
 	if about["definition_name"] != "repository" || about["relation_or_permission_name"] != "fly" {
 		t.Errorf("metadata %v", about)
 	}
-	wantRefusal(t, ask("repository", "pull", "*"), codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED)
+	about = wantRefusal(t, ask("repository", "pull", "*"), codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_WILDCARD_NOT_ALLOWED)
+	if about["field"] != "subject.object_id" {
+		t.Errorf("metadata %v", about)
+	}
 	wantRefusal(t, ask("repository", "pull", "an a"), codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_UNSPECIFIED)
 	_, err := c.CheckPermission(t.Context(), &v1.CheckPermissionRequest{Permission: "pull"})
 	wantRefusal(t, err, codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_UNSPECIFIED)
+	all := rel("repository", "*", "pull", "user", "ana", "")
+	_, err = c.CheckPermission(t.Context(), &v1.CheckPermissionRequest{Resource: all.Resource, Permission: all.Relation, Subject: all.Subject})
+	if about := wantRefusal(t, err, codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_UNSPECIFIED); about != nil {
+		t.Errorf("a wildcard of resources has the reason of one of subjects: %v", about)
+	}
+}
+
+// TestWithoutASchemaTheDefinitionIsNamedThatThereIsNot asks before there is a schema.
+func TestWithoutASchemaTheDefinitionIsNamedThatThereIsNot(t *testing.T) {
+	c := newClient(t)
+	r := rel("repository", "site", "pull", "user", "ana", "")
+	f := &v1.RelationshipFilter{ResourceType: "repository"}
+	for name, ask := range map[string]func() error{
+		"check": func() error {
+			_, err := c.CheckPermission(t.Context(), &v1.CheckPermissionRequest{Resource: r.Resource, Permission: r.Relation, Subject: r.Subject})
+			return err
+		},
+		"lookup": func() error {
+			stream, err := c.LookupResources(t.Context(), &v1.LookupResourcesRequest{ResourceObjectType: "repository", Permission: r.Relation, Subject: r.Subject})
+			if err == nil {
+				_, err = stream.Recv()
+			}
+			return err
+		},
+		"delete": func() error {
+			_, err := c.DeleteRelationships(t.Context(), &v1.DeleteRelationshipsRequest{RelationshipFilter: f})
+			return err
+		},
+		"write": func() error {
+			_, err := c.WriteRelationships(t.Context(), &v1.WriteRelationshipsRequest{Updates: []*v1.RelationshipUpdate{{Operation: v1.RelationshipUpdate_OPERATION_TOUCH, Relationship: r}}})
+			return err
+		},
+	} {
+		about := wantRefusal(t, ask(), codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_UNKNOWN_DEFINITION)
+		if about["definition_name"] != "repository" {
+			t.Errorf("%s: metadata %v", name, about)
+		}
+	}
 }
 
 func TestTheVersionIsToldToWhoAsksForIt(t *testing.T) {

@@ -15,9 +15,22 @@ func (e experimental) ExperimentalRegisterRelationshipCounter(ctx context.Contex
 		return nil, err
 	}
 	if _, err := e.native.RegisterCounter(ctx, &tupelov1.RegisterCounterRequest{Name: r.Name, Filter: f}); err != nil {
+		if reasonOf(err) == tupelov1.ErrorReason_ERROR_REASON_COUNTER_EXISTS {
+			return nil, retell(err, counterThere, aboutCounter(r))
+		}
 		return nil, filterFault(err)
 	}
 	return &v1.ExperimentalRegisterRelationshipCounterResponse{}, nil
+}
+
+// aboutCounter spells the filter that was not registered, all parts of it.
+func aboutCounter(r *v1.ExperimentalRegisterRelationshipCounterRequest) map[string]string {
+	about := map[string]string{"counter_name": r.Name}
+	for _, part := range []string{"resource_type", "resource_id", "resource_id_prefix", "relation", "subject_type", "subject_id", "subject_relation"} {
+		about["new_filter_"+part] = ""
+	}
+	addFilter(about, "new_filter_", r.RelationshipFilter)
+	return about
 }
 
 // ExperimentalCountRelationships counts what a named filter selects. It is never

@@ -63,8 +63,8 @@ func TestCountersThatCannotBeAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	about := wantRefusal(t, c.registerCounter(t, "teams", teams), codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_COUNTER_ALREADY_REGISTERED)
-	if about["counter_name"] != "teams" {
-		t.Errorf("metadata %v", about)
+	if about["counter_name"] != "teams" || about["new_filter_resource_type"] != "team" || len(about) != 8 {
+		t.Errorf("metadata %v", about) // the name, and each part of the filter, empty or not
 	}
 	wantRefusal(t, c.registerCounter(t, "", teams), codes.InvalidArgument, 0)
 	wantRefusal(t, c.registerCounter(t, "absent", &v1.RelationshipFilter{}), codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_INVALID_FILTER)

@@ -159,7 +159,45 @@ func translated(request any, err error) error {
 			return &statusError{newStatus(invalid, wrong.Error(), nil, 0), err}
 		}
 	}
-	return &statusError{newStatus(t.verdict, inOwnWords(e), t.metadata(e), e.RetryAfter), err}
+	about := t.metadata(e)
+	switch {
+	case t.verdict == wildcard:
+		t.verdict, about = wildcardFault(e)
+	case e.Reason == tupelov1.ErrorReason_ERROR_REASON_NO_SCHEMA:
+		about = aboutDefinition(request)
+	}
+	return &statusError{newStatus(t.verdict, inOwnWords(e), about, e.RetryAfter), err}
+}
+
+// wildcardFault tells which subject was a wildcard. That of a resource has no reason
+// of its own.
+func wildcardFault(e *api.Error) (verdict, map[string]string) {
+	if len(e.Fields) == 1 && strings.HasSuffix(e.Fields[0].Path, "subject.id") {
+		return wildcard, map[string]string{"field": "subject.object_id"}
+	}
+	return invalid, nil
+}
+
+// aboutDefinition names the definition that a request is about, which no schema has
+// where there is none.
+func aboutDefinition(request any) map[string]string {
+	var name string
+	switch r := request.(type) {
+	case interface{ GetResource() *v1.ObjectReference }:
+		name = r.GetResource().GetObjectType()
+	case interface{ GetResourceObjectType() string }:
+		name = r.GetResourceObjectType()
+	case interface{ GetRelationshipFilter() *v1.RelationshipFilter }:
+		name = r.GetRelationshipFilter().GetResourceType()
+	case *v1.WriteRelationshipsRequest:
+		for _, u := range r.Updates[:min(len(r.Updates), 1)] {
+			name = u.GetRelationship().GetResource().GetObjectType()
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	return map[string]string{"definition_name": name}
 }
 
 // metadata renames what is known of an error.

@@ -26,7 +26,7 @@ func (p permissions) LookupSubjects(r *v1.LookupSubjectsRequest, stream grpc.Ser
 	case r.OptionalConcreteLimit != 0:
 		return refuse(unsupported, nil, "a limit of subjects is not served")
 	case r.OptionalCursor != nil:
-		return refuse(unsupported, nil, "a cursor of subjects is not served")
+		return refuse(badCursor, nil, "no lookup of subjects gives a cursor")
 	}
 	err := p.native.ListSubjects(&tupelov1.ListSubjectsRequest{
 		Consistency: consistency(r.Consistency), Object: object(r.Resource), Relation: r.Permission,

@@ -2,6 +2,7 @@ package authzed
 
 import (
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
@@ -66,6 +67,9 @@ func tuple(r *v1.Relationship) *tupelov1.Tuple {
 	}
 	if c := r.OptionalCaveat; c != nil {
 		t.Caveat = &tupelov1.Caveat{Name: c.CaveatName, Context: c.Context}
+		if len(c.Context.GetFields()) == 0 {
+			t.Caveat.Context = nil // SpiceDB's clients write an empty one where they have none
+		}
 	}
 	return t
 }
@@ -77,6 +81,9 @@ func relationship(t *tupelov1.Tuple) *v1.Relationship {
 	}
 	if c := t.Caveat; c != nil {
 		r.OptionalCaveat = &v1.ContextualizedCaveat{CaveatName: c.Name, Context: c.Context}
+		if c.Context == nil {
+			r.OptionalCaveat.Context = &structpb.Struct{} // as in SpiceDB: clients look into it
+		}
 	}
 	return r
 }

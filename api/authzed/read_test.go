@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // read collects what a ReadRelationships sends.
@@ -108,14 +109,17 @@ func TestAReadSelectsByAnyPartOfARelationship(t *testing.T) {
 }
 
 func TestAReadTellsWhatARelationshipCarriesAndNotOfExpiredOnes(t *testing.T) {
+	bare := relOf("repository:site#reader@user:dan")
+	bare.OptionalCaveat = &v1.ContextualizedCaveat{CaveatName: "office_hours"}
 	lasting := expiring(relOf("repository:site#reader@user:ana"), time.Now().Add(time.Hour).Truncate(time.Microsecond))
 	guarded := caveated(relOf("repository:site#reader@user:bo"), "office_hours", map[string]any{"hour": 10})
-	c := seeded(t, lasting, guarded, expiring(relOf("repository:site#reader@user:cy"), time.Now().Add(-time.Second)))
+	c := seeded(t, lasting, guarded, bare, expiring(relOf("repository:site#reader@user:cy"), time.Now().Add(-time.Second)))
 	found, err := c.read(t.Context(), &v1.ReadRelationshipsRequest{RelationshipFilter: only("repository")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found) != 2 || !proto.Equal(found[0].Relationship, lasting) || !proto.Equal(found[1].Relationship, guarded) {
+	bare.OptionalCaveat.Context = &structpb.Struct{} // clients look into it
+	if len(found) != 3 || !proto.Equal(found[0].Relationship, lasting) || !proto.Equal(found[1].Relationship, guarded) || !proto.Equal(found[2].Relationship, bare) {
 		t.Errorf("%v", found)
 	}
 }
