@@ -51,6 +51,11 @@ func (s *Server) deleteHere(ctx context.Context, r *tupelov1.DeleteByFilterReque
 	if err != nil {
 		return nil, err
 	}
+	if len(r.Preconditions) > 0 {
+		if _, err := s.expireFirst(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var command store.DeleteByFilter
 	err = s.withSchema(ctx, func(snapshot *store.Snapshot, m *model) (err error) {
 		command, err = m.delete(ctx, snapshot, r, limit)

@@ -10,6 +10,18 @@ import (
 // which its changes keep, come to no more than some megabytes.
 const maxExpired = 100
 
+// expireFirst deletes what has expired before a write that depends on what is there,
+// and reports whether there was anything. The apply has no clock: to it an expired
+// tuple is there until it is deleted, and would meet a precondition that no reader
+// could see met.
+func (s *Server) expireFirst(ctx context.Context) (found bool, err error) {
+	expired, err := s.store.Expired(s.now().UnixMilli(), 1)
+	if err != nil || len(expired) == 0 {
+		return false, err
+	}
+	return true, s.expireOnce(ctx)
+}
+
 // expireOnce proposes the deletion of expired tuples until there are none. They
 // have counted in no answer since the instant of their expiration; this frees
 // what they take, and tells those who watch. As in [Server.collectOnce] only the

@@ -40,10 +40,23 @@ func (s *Server) writeHere(ctx context.Context, r *tupelov1.WriteRequest, metada
 	if err != nil {
 		return nil, err
 	}
+	if len(r.Preconditions) > 0 {
+		if _, err := s.expireFirst(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for range maxSchemaRaces {
 		result, err := s.writeOnce(ctx, r, metadata)
 		if err != nil {
 			return nil, err
+		}
+		var exists *store.TupleExistsError
+		if errors.As(result.Err, &exists) { // perhaps only because nobody has deleted it yet
+			if found, err := s.expireFirst(ctx); err != nil {
+				return nil, err
+			} else if found {
+				continue
+			}
 		}
 		var moved *store.NotAllowedError
 		if !errors.As(result.Err, &moved) {

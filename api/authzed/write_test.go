@@ -101,6 +101,50 @@ func wantMetadata(t testing.TB, got, want map[string]string) {
 	}
 }
 
+// TestWhatHasExpiredMeetsNoPrecondition takes a lease that nobody has deleted yet: no
+// write may find what no reader does.
+func TestWhatHasExpiredMeetsNoPrecondition(t *testing.T) {
+	past := time.Now().Add(-time.Second)
+	lease := relOf("repository:site#reader@user:lease")
+	held := &v1.RelationshipFilter{ResourceType: "repository", OptionalResourceId: "site", OptionalRelation: "reader"}
+	conditions := func(must v1.Precondition_Operation) []*v1.Precondition {
+		return []*v1.Precondition{{Operation: must, Filter: held}}
+	}
+	note := []*v1.RelationshipUpdate{touch(relOf("repository:note#reader@user:ana"))}
+	for name, ask := range map[string]func(c testClient) error{
+		"must match": func(c testClient) error {
+			_, err := c.WriteRelationships(t.Context(), &v1.WriteRelationshipsRequest{Updates: note, OptionalPreconditions: conditions(v1.Precondition_OPERATION_MUST_MATCH)})
+			wantRefusal(t, err, codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_WRITE_OR_DELETE_PRECONDITION_FAILURE)
+			return nil
+		},
+		"must not match": func(c testClient) error {
+			_, err := c.WriteRelationships(t.Context(), &v1.WriteRelationshipsRequest{Updates: note, OptionalPreconditions: conditions(v1.Precondition_OPERATION_MUST_NOT_MATCH)})
+			return err
+		},
+		"delete": func(c testClient) error {
+			_, err := c.DeleteRelationships(t.Context(), &v1.DeleteRelationshipsRequest{
+				RelationshipFilter: only("team"), OptionalPreconditions: conditions(v1.Precondition_OPERATION_MUST_NOT_MATCH)})
+			return err
+		},
+		"create": func(c testClient) error {
+			again := expiring(relOf("repository:site#reader@user:lease"), time.Now().Add(time.Hour))
+			_, err := c.WriteRelationships(t.Context(), &v1.WriteRelationshipsRequest{Updates: []*v1.RelationshipUpdate{create(again)}})
+			if err == nil {
+				_, err = c.WriteRelationships(t.Context(), &v1.WriteRelationshipsRequest{Updates: []*v1.RelationshipUpdate{create(again)}})
+				wantRefusal(t, err, codes.AlreadyExists, v1.ErrorReason_ERROR_REASON_ATTEMPT_TO_RECREATE_RELATIONSHIP)
+				err = nil
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := ask(seeded(t, expiring(lease, past))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestRelationshipsAreCreatedTouchedAndDeletedInOneWrite(t *testing.T) {
 	c := seeded(t, relOf("team:core#member@user:ana"), relOf("team:core#member@user:bo"))
 	answer, err := c.WriteRelationships(t.Context(), writing(
