@@ -22,6 +22,10 @@ func fastRead(data []byte, message any) bool {
 		return readCheckRequest(data, m)
 	case *tupelov1.BatchCheckRequest:
 		return readBatchCheckRequest(data, m)
+	case *tupelov1.WriteRequest:
+		return readWriteRequest(data, m)
+	case *tupelov1.ImportRequest:
+		return readImportRequest(data, m)
 	}
 	return false
 }

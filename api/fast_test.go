@@ -23,6 +23,8 @@ var fastKinds = []func() proto.Message{
 	func() proto.Message { return &tupelov1.BatchCheckRequest{} },
 	func() proto.Message { return &tupelov1.CheckResponse{} },
 	func() proto.Message { return &tupelov1.BatchCheckResponse{} },
+	func() proto.Message { return &tupelov1.WriteRequest{} },
+	func() proto.Message { return &tupelov1.ImportRequest{} },
 }
 
 func newFastCodec() *codec.Codec {
@@ -85,6 +87,12 @@ func plainMessages() []proto.Message {
 		batch.Items = append(batch.Items, &tupelov1.BatchCheckItem{Object: object, Relation: "cancel", Subject: subject})
 		answers.Results = append(answers.Results, &tupelov1.BatchCheckResult{Result: tupelov1.Result(i % 4)})
 	}
+	write, bring := &tupelov1.WriteRequest{IdempotencyKey: "key"}, &tupelov1.ImportRequest{Mode: tupelov1.ImportRequest_MODE_TOUCH}
+	for i := range 1000 {
+		t := &tupelov1.Tuple{Object: &tupelov1.Object{Type: "run", Id: strings.Repeat("7", 1+i)}, Relation: "job", Subject: subject}
+		write.Updates = append(write.Updates, &tupelov1.Update{Operation: tupelov1.Update_Operation(i % 4), Tuple: t})
+		bring.Tuples = append(bring.Tuples, t)
+	}
 	return []proto.Message{
 		&tupelov1.CheckRequest{Object: object, Relation: "cancel", Subject: subject},
 		&tupelov1.CheckRequest{Object: object, Relation: "cancel", Subject: &tupelov1.Subject{Type: "team", Id: "core", Relation: "member"}, Consistency: &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}},
@@ -93,6 +101,7 @@ func plainMessages() []proto.Message {
 		batch, &tupelov1.BatchCheckRequest{}, &tupelov1.CheckRequest{},
 		&tupelov1.CheckResponse{Result: tupelov1.Result_RESULT_YES, Zookie: "zookie"}, &tupelov1.CheckResponse{},
 		answers, &tupelov1.BatchCheckResponse{},
+		write, &tupelov1.WriteRequest{}, bring, &tupelov1.ImportRequest{},
 	}
 }
 
@@ -104,7 +113,7 @@ func TestMessagesInTheirPlainFormTakeTheFastPath(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch m.(type) {
-		case *tupelov1.CheckRequest, *tupelov1.BatchCheckRequest:
+		case *tupelov1.CheckRequest, *tupelov1.BatchCheckRequest, *tupelov1.WriteRequest, *tupelov1.ImportRequest:
 			if !fastRead(wire, m.ProtoReflect().New().Interface()) {
 				t.Errorf("%v is declined", m)
 			}

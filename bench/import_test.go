@@ -1,13 +1,18 @@
 package bench
 
 import (
+	"context"
+	"net"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -30,6 +35,72 @@ func BenchmarkImport(b *testing.B) {
 		c.report(b, importTuples)
 	}
 	b.ReportMetric(float64(b.N)*importTuples/b.Elapsed().Seconds(), "tuples/s")
+}
+
+// BenchmarkImportStream is an Import over gRPC, by a client in the same process:
+// messages of a thousand tuples each, made beforehand.
+func BenchmarkImportStream(b *testing.B) {
+	var messages []*tupelov1.ImportRequest
+	var m *tupelov1.ImportRequest
+	dataset.GitClub(importTuples, func(t tuple.Named) {
+		if m == nil {
+			m = &tupelov1.ImportRequest{Mode: tupelov1.ImportRequest_MODE_CREATE}
+			messages = append(messages, m)
+		}
+		m.Tuples = append(m.Tuples, &tupelov1.Tuple{
+			Object:   &tupelov1.Object{Type: t.ObjectType, Id: t.ObjectID},
+			Relation: t.Relation,
+			Subject:  &tupelov1.Subject{Type: t.SubjectType, Id: t.SubjectID, Relation: t.SubjectRelation},
+		})
+		if len(m.Tuples) == commandTuples {
+			m = nil
+		}
+	})
+	for b.Loop() {
+		b.StopTimer()
+		client := openNode(b).dial(b)
+		b.StartTimer()
+		c := startCPU()
+		stream, err := client.Import(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, m := range messages {
+			if err := stream.Send(m); err != nil {
+				break // CloseAndRecv says why
+			}
+		}
+		response, err := stream.CloseAndRecv()
+		if err != nil || response.Written < importTuples {
+			b.Fatal(response, err)
+		}
+		c.report(b, importTuples)
+	}
+	b.ReportMetric(float64(b.N)*importTuples/b.Elapsed().Seconds(), "tuples/s")
+}
+
+// dial serves the node on this machine, and returns a client of it.
+func (n *node) dial(b *testing.B) tupelov1.TupeloClient {
+	b.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- n.server.Serve(ctx, listener) }()
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = conn.Close()
+		stop()
+		if err := <-served; err != nil {
+			b.Error(err)
+		}
+	})
+	return tupelov1.NewTupeloClient(conn)
 }
 
 // BenchmarkImportApply is the part of an import that one goroutine does: the

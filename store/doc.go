@@ -70,7 +70,7 @@
 //	    iterators have the revision, ends the tuplesets that it changed, and then
 //	    publishes; a load is registered, and then takes an iterator that has what
 //	    was announced. Package tupleset has the proof. Every version of a tuple is
-//	    written by writeVersion, which notes what is to be ended; only a horizon
+//	    noted by keepStep, which says what is to be ended; only a horizon
 //	    removes any. So is what is kept of groups, in the same steps (groups.go).
 //
 // # Bulk loads

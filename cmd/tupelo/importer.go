@@ -33,7 +33,7 @@ type batch struct {
 	updates []*tupelov1.Update
 	lines   []int
 	bytes   int
-	seen    map[string]int // the update of a tuple, whatever it carries
+	seen    map[tupleParts]int // the update of a tuple, whatever it carries
 	leg     leg
 }
 
@@ -48,13 +48,13 @@ func (b *batch) full() bool { return len(b.updates) == maxBatch || b.bytes >= ma
 // something else of the tuple: which one was meant?
 func (b *batch) add(l tupleLine) error {
 	if b.seen == nil {
-		b.seen = make(map[string]int, maxBatch)
+		b.seen = make(map[tupleParts]int, maxBatch)
 	}
 	b.leg.add(l)
-	key := tupleIdentity(l.tuple)
+	key := partsOf(l.tuple)
 	if at, ok := b.seen[key]; ok {
 		if !proto.Equal(b.updates[at].Tuple, l.tuple) {
-			return fmt.Errorf("%s is on line %d too, with another caveat or expiration", key, b.lines[at])
+			return fmt.Errorf("%s is on line %d too, with another caveat or expiration", tupleIdentity(l.tuple), b.lines[at])
 		}
 		return nil
 	}
@@ -62,8 +62,29 @@ func (b *batch) add(l tupleLine) error {
 	b.seen[key] = len(b.updates)
 	b.updates = append(b.updates, &tupelov1.Update{Operation: tupelov1.Update_OPERATION_TOUCH, Tuple: l.tuple})
 	b.lines = append(b.lines, l.number)
-	b.bytes += proto.Size(l.tuple)
+	b.bytes += sizeOf(l.tuple)
 	return nil
+}
+
+// tupleParts are what makes a tuple the same as another one.
+type tupleParts struct {
+	objectType, objectID, relation, subjectType, subjectID, subjectRelation string
+}
+
+func partsOf(t *tupelov1.Tuple) tupleParts {
+	o, s := t.GetObject(), t.GetSubject()
+	return tupleParts{o.GetType(), o.GetId(), t.GetRelation(), s.GetType(), s.GetId(), s.GetRelation()}
+}
+
+// sizeOf is about what a tuple takes in a message.
+func sizeOf(t *tupelov1.Tuple) int {
+	if t.GetCaveat() != nil || t.GetExpiresAt() != nil {
+		return proto.Size(t)
+	}
+	const heads = 6*3 + 2*3 + 3 // of its texts, the messages that they are in, and its own
+	p := partsOf(t)
+	return heads + len(p.objectType) + len(p.objectID) + len(p.relation) +
+		len(p.subjectType) + len(p.subjectID) + len(p.subjectRelation)
 }
 
 // tupleLine is a tuple and the line of the file that it stands on.

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"github.com/tupelodb/tupelo/api/codec"
+	"github.com/tupelodb/tupelo/api/tupelov1"
+)
+
+// This file reads the requests that bring tuples, as fast.go does those of checks. A
+// tuple with a caveat or an expiration is for the library, and so is its request.
+
+// wholeUpdate is an update with its messages; an import has no use of the update.
+type wholeUpdate struct {
+	update tupelov1.Update
+	wholeTuple
+}
+
+// wholeTuple is a tuple with its messages.
+type wholeTuple struct {
+	tuple tupelov1.Tuple
+	terms
+}
+
+func readWriteRequest(data []byte, m *tupelov1.WriteRequest) bool {
+	m.Reset()
+	fields := codec.FieldsOf(string(data))
+	n := fields.Count(codec.Text(1))
+	if n > maxUpdates { // which is refused, and need not take memory before
+		return false
+	}
+	updates := make([]wholeUpdate, n)
+	if n > 0 {
+		m.Updates = make([]*tupelov1.Update, 0, n)
+	}
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			u := &updates[len(m.Updates)]
+			m.Updates = append(m.Updates, &u.update)
+			ok = u.read(f.Text)
+		case codec.Text(4):
+			ok = f.Set(&m.IdempotencyKey)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+func (u *wholeUpdate) read(text string) bool {
+	fields := codec.FieldsOf(text)
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Small(1):
+			u.update.Operation, ok = tupelov1.Update_Operation(f.Value), true
+		case codec.Text(2):
+			ok = u.wholeTuple.read(f.Text)
+			u.update.Tuple = &u.tuple
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+func readImportRequest(data []byte, m *tupelov1.ImportRequest) bool {
+	m.Reset()
+	fields := codec.FieldsOf(string(data))
+	n := fields.Count(codec.Text(2))
+	if n > maxUpdates {
+		return false
+	}
+	tuples := make([]wholeTuple, n)
+	if n > 0 {
+		m.Tuples = make([]*tupelov1.Tuple, 0, n)
+	}
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Small(1):
+			m.Mode, ok = tupelov1.ImportRequest_Mode(f.Value), true
+		case codec.Text(2):
+			t := &tuples[len(m.Tuples)]
+			m.Tuples = append(m.Tuples, &t.tuple)
+			ok = t.read(f.Text)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
+
+func (t *wholeTuple) read(text string) bool {
+	fields := codec.FieldsOf(text)
+	for f, more := fields.Next(); more; f, more = fields.Next() {
+		ok := false
+		switch f.Key {
+		case codec.Text(1):
+			ok = readObject(f.Text, &t.object)
+			t.tuple.Object = &t.object
+		case codec.Text(2):
+			ok = f.Set(&t.tuple.Relation)
+		case codec.Text(3):
+			ok = readSubject(f.Text, &t.subject)
+			t.tuple.Subject = &t.subject
+		}
+		if !ok {
+			return false
+		}
+	}
+	return fields.Whole()
+}
