@@ -222,6 +222,10 @@ var testImports = map[string][]edge{
 		{"replica", "the node that other processes measure is as serve has it"},
 		{"store", "it measures checks, writes and bytes on disk without the network"},
 	},
+	"bench/target": {
+		{"api", "it serves Tupelo's protocols"},
+		{"api/authzed", "it serves the other protocol"},
+	},
 	"bench/dataset": {
 		{"rewrite/oracle", "the answers that it says are right must agree with it"},
 		{"schema", "the oracle asks for a schema's tree"},
@@ -272,6 +276,7 @@ var territories = []territory{
 	{"github.com/hashicorp/", []string{"raft"}, "nobody else knows which raft it is"},
 	{"github.com/authzed/authzed-go", []string{"api/authzed", "bench/target"}, "one package serves the other protocol, one measures who does"},
 	{"github.com/openfga/api/proto", []string{"bench/target"}, "what OpenFGA is asked with"},
+	{"github.com/ory/keto/proto", []string{"bench/target"}, "what Keto is asked with"},
 	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load"}, "latencies, in a form that others read"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},

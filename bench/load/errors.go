@@ -31,5 +31,12 @@ func codeOf(ctx context.Context, err error) string {
 	if errors.Is(err, ErrAnswer) {
 		return "NO_ANSWER"
 	}
+	var named interface {
+		error
+		Code() string
+	}
+	if errors.As(err, &named) {
+		return named.Code()
+	}
 	return status.Code(err).String()
 }

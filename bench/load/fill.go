@@ -63,24 +63,26 @@ const (
 
 // Settle waits until the target's answers are right that are asked for with the
 // least latency, as they need not be right after loading, and returns how long that
-// was. The error wraps [ErrUnsettled] if it takes longer than a minute.
+// was. SpiceDB does not even know its schema then. The error wraps [ErrUnsettled] if
+// it takes longer than a minute.
 func Settle(ctx context.Context, c Cell) (time.Duration, error) {
 	started := time.Now()
 	for {
 		r := &Result{}
-		if err := c.sample(ctx, r, dataset.MinimizeLatency); err != nil {
-			return 0, err
-		}
+		err := c.sample(ctx, r, dataset.MinimizeLatency)
 		took := time.Since(started)
 		switch {
-		case r.Wrong == 0:
+		case ctx.Err() != nil:
+			return took, context.Cause(ctx)
+		case err == nil && r.Wrong == 0:
 			return took, nil
+		case took > settleLimit && err != nil:
+			return took, fmt.Errorf("%w, %v after loading: %w", ErrUnsettled, took.Round(time.Second), err)
 		case took > settleLimit:
 			return took, fmt.Errorf("%w, %v after loading: %s", ErrUnsettled, took.Round(time.Second), r.WrongExamples[0])
 		}
 		select {
 		case <-ctx.Done():
-			return took, context.Cause(ctx)
 		case <-time.After(settlePause):
 		}
 	}

@@ -12,23 +12,23 @@ import (
 // inBatches has tuples written in batches of at most size, several at once, and
 // returns the first error.
 func inBatches(ctx context.Context, tuples iter.Seq[tuple.Named], size, atOnce int, write func(context.Context, []tuple.Named) error) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, going := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	batch := make([]tuple.Named, 0, size)
 	flush := func() {
 		full := batch
 		batch = make([]tuple.Named, 0, size)
-		group.Go(func() error { return write(ctx, full) })
+		group.Go(func() error { return write(going, full) })
 	}
 	for t := range tuples {
-		if ctx.Err() != nil {
+		if going.Err() != nil {
 			break // group.Wait says why
 		}
 		if batch = append(batch, t); len(batch) == size {
 			flush()
 		}
 	}
-	if len(batch) > 0 && ctx.Err() == nil {
+	if len(batch) > 0 && going.Err() == nil {
 		flush()
 	}
 	if err := group.Wait(); err != nil {

@@ -86,7 +86,7 @@ func ServeEcho(ctx context.Context, listener net.Listener) error {
 }
 
 // echoZookie is as long as a zookie of a server's first weeks.
-const echoZookie = "AAAAAAAAAAAAAAAAAAAAAAAA"
+const echoZookie = "AAAAAAAAAAAAAAAAAAAAAA"
 
 type echoServer struct {
 	tupelov1.UnimplementedTupeloServer

@@ -29,3 +29,14 @@ func noAnswer(format string, args ...any) error {
 
 // isAlone reports whether an error is that of a node which has no cluster to tell of.
 func isAlone(err error) bool { return status.Code(err) == codes.FailedPrecondition }
+
+// HTTPError is an answer over HTTP that says that a call failed.
+type HTTPError struct {
+	Status int
+	Text   string
+}
+
+func (e *HTTPError) Error() string { return fmt.Sprintf("HTTP %d: %s", e.Status, e.Text) }
+
+// Code is the name that results count it under.
+func (e *HTTPError) Code() string { return fmt.Sprintf("HTTP %d", e.Status) }

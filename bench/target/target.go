@@ -15,13 +15,14 @@ import (
 
 // Options say how a target is reached.
 type Options struct {
-	// Addr is the server's, as host:port; for permify a URL.
+	// Addr is the server's, as host:port; for permify it can be a URL.
 	Addr string
-	// WriteAddr is where keto takes writes, if not at Addr.
+	// WriteAddr is where keto takes writes.
 	WriteAddr string
 	// Token is shown with each call, as a bearer's.
 	Token string
-	// Connections is how many there are. Default 1.
+	// Connections is how many there are. Default 1. To permify there are as many as
+	// calls in flight.
 	Connections int
 	// Dial are options of the connections. Default: no TLS.
 	Dial []grpc.DialOption
@@ -37,6 +38,8 @@ var openers = map[string]func(Options) (load.Target, error){
 	"in-process": openInProcess,
 	"authzed":    openAuthzed,
 	"openfga":    openOpenFGA,
+	"keto":       openKeto,
+	"permify":    openPermify,
 	"echo":       openEcho,
 }
 

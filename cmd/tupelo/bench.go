@@ -53,6 +53,9 @@ Targets:
   in-process  Tupelo as a library, in this process, without a network
   authzed     SpiceDB or whoever else speaks authzed.api.v1; Tupelo without --addr
   openfga     OpenFGA or whoever else speaks openfga.v1
+  keto        Ory Keto; writes go to --write-addr, and its namespaces are for its
+              configuration: see tupelo bench schema
+  permify     Permify, by its HTTP form
   echo        a server that answers at once and knows nothing: the limit
 
 ` + benchNames() + `
@@ -76,7 +79,7 @@ Ctrl-C ends the run and prints what was measured until then.`,
 		},
 	}
 	o.register(cmd.Flags())
-	cmd.AddCommand(newBenchEchoCommand(t))
+	cmd.AddCommand(newBenchEchoCommand(t), newBenchSchemaCommand(t))
 	return cmd
 }
 
@@ -99,6 +102,7 @@ func (o *benchOptions) register(flags *pflag.FlagSet) {
 	o.tuples = 100_000
 	flags.Var(&o.target, "target", "what kind of server is measured")
 	flags.StringVar(&o.via.addr, "addr", "", "the server, as host:port; none to have one started")
+	flags.StringVar(&o.writeAddr, "write-addr", "", "where keto takes writes, as host:port")
 	flags.StringVar(&o.via.token, "token", "", "bearer token to show to the server")
 	flags.BoolVar(&o.via.tls, "tls", false, "use TLS; the default for all but loopback addresses")
 	flags.StringVar(&o.via.caFile, "tls-ca", "", "PEM file of authorities to trust instead of the system's; implies --tls")
@@ -126,6 +130,8 @@ func (o *benchOptions) validate() error {
 	switch {
 	case own && !startable(kind):
 		return usagef("bench: --target %s needs --addr: only Tupelo and the echo are started by themselves", kind)
+	case (kind == "keto") != (o.writeAddr != ""):
+		return usagef("bench: --write-addr belongs to --target keto, which needs it")
 	case !own && kind == "in-process":
 		return usagef("bench: --addr contradicts --target in-process")
 	case own && (len(o.pids) > 0 || o.loaded || o.serverVersion != "" || o.via.token != "" || o.via.tls || o.via.caFile != "" || o.via.tlsServer != "" || o.via.insecure):

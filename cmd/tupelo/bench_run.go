@@ -71,7 +71,7 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 // open reaches the server, or starts one.
 func (b *benchmark) open(ctx context.Context, dir string) (stop func() error, err error) {
 	o := target.Options{
-		Addr: b.options.via.addr, Token: b.options.via.token, Connections: b.options.connections,
+		Addr: b.options.via.addr, WriteAddr: b.options.writeAddr, Token: b.options.via.token, Connections: b.options.connections,
 		Dir: filepath.Join(dir, "data"), CacheBytes: defaultCache, TuplesetCacheBytes: int64(defaultTuplesetCache(memoryLimit())),
 	}
 	b.pids, b.version = b.options.pids, b.options.serverVersion
