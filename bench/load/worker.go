@@ -72,10 +72,14 @@ type worker struct {
 	answered atomic.Int64
 }
 
-// closed works until end.
+// closed works until end, and makes one call at least.
 func (w *worker) closed(ctx context.Context, end time.Time, measured bool) {
-	for now := time.Now(); now.Before(end) && ctx.Err() == nil; now = time.Now() {
+	for {
+		now := time.Now()
 		w.do(ctx, now, now, end, measured)
+		if ctx.Err() != nil || !time.Now().Before(end) {
+			return
+		}
 	}
 }
 

@@ -2,14 +2,9 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"net"
 
-	"google.golang.org/grpc"
-
-	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/bench/load"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -65,51 +60,4 @@ func (e echo) Request(o dataset.Operation, lane int) (load.Call, error) {
 // Version says that there is none.
 func (echo) Version(context.Context) (string, error) {
 	return "", fmt.Errorf("echo: version: %w: it is this program's", load.ErrNotSupported)
-}
-
-// ServeEcho answers checks, batches and writes on a listener until ctx ends: with
-// the messages that Tupelo answers with, the same ones every time.
-func ServeEcho(ctx context.Context, listener net.Listener) error {
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxAnswerBytes))
-	tupelov1.RegisterTupeloServer(server, echoServer{
-		check: &tupelov1.CheckResponse{Result: tupelov1.Result_RESULT_YES, Zookie: echoZookie},
-		yes:   &tupelov1.BatchCheckResult{Result: tupelov1.Result_RESULT_YES},
-		write: &tupelov1.WriteResponse{Zookie: echoZookie},
-	})
-	stop := context.AfterFunc(ctx, server.Stop)
-	defer stop()
-	err := server.Serve(listener)
-	if errors.Is(err, grpc.ErrServerStopped) || ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-// echoZookie is as long as a zookie of a server's first weeks.
-const echoZookie = "AAAAAAAAAAAAAAAAAAAAAA"
-
-type echoServer struct {
-	tupelov1.UnimplementedTupeloServer
-	check *tupelov1.CheckResponse
-	yes   *tupelov1.BatchCheckResult
-	write *tupelov1.WriteResponse
-}
-
-// Check answers yes.
-func (e echoServer) Check(context.Context, *tupelov1.CheckRequest) (*tupelov1.CheckResponse, error) {
-	return e.check, nil
-}
-
-// BatchCheck answers yes to each.
-func (e echoServer) BatchCheck(_ context.Context, r *tupelov1.BatchCheckRequest) (*tupelov1.BatchCheckResponse, error) {
-	response := &tupelov1.BatchCheckResponse{Zookie: echoZookie, Results: make([]*tupelov1.BatchCheckResult, len(r.Items))}
-	for i := range response.Results {
-		response.Results[i] = e.yes
-	}
-	return response, nil
-}
-
-// Write acknowledges what it forgets.
-func (e echoServer) Write(context.Context, *tupelov1.WriteRequest) (*tupelov1.WriteResponse, error) {
-	return e.write, nil
 }
