@@ -129,6 +129,7 @@ var imports = map[string][]edge{
 		{"bench/dataset", "what is asked, and what the right answers are"},
 		{"store/tuple", "data sets are streams of tuples"},
 	},
+	"bench/peer": nil, // what is measured is started as any program is
 	"bench/cluster": {{everything, "it wires whole replicas, as serve does, and stands beside the house"}},
 
 	"schema/caveat": nil, // conditions are about values
@@ -280,7 +281,7 @@ var territories = []territory{
 	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load"}, "latencies, in a form that others read"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
-	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/target", "examples"}, "the edge and its clients"},
+	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/peer", "bench/target", "examples"}, "the edge and its clients"},
 	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster", "bench/target"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
