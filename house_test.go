@@ -130,6 +130,15 @@ var imports = map[string][]edge{
 		{"store/tuple", "data sets are streams of tuples"},
 	},
 	"bench/peer": nil, // what is measured is started as any program is
+	"bench/report": {
+		{"bench/load", "a report is of its results"},
+	},
+	"bench/compare": {
+		{"bench/dataset", "it names the data sets that are asked about"},
+		{"bench/load", "a comparison is many of its runs"},
+		{"bench/peer", "it has everybody started and stopped"},
+		{"bench/report", "what comes out is one"},
+	},
 	"bench/cluster": {{everything, "it wires whole replicas, as serve does, and stands beside the house"}},
 
 	"schema/caveat": nil, // conditions are about values
@@ -231,6 +240,7 @@ var testImports = map[string][]edge{
 		{"rewrite/oracle", "the answers that it says are right must agree with it"},
 		{"schema", "the oracle asks for a schema's tree"},
 	},
+	"bench/compare": {{"bench/target", "it asks a replica in the test's process"}},
 	"validate": {
 		{"rewrite/rewritetest", "random tuples"},
 		{"schema/schematest", "random schemas"},
@@ -278,7 +288,7 @@ var territories = []territory{
 	{"github.com/authzed/authzed-go", []string{"api/authzed", "bench/target"}, "one package serves the other protocol, one measures who does"},
 	{"github.com/openfga/api/proto", []string{"bench/target"}, "what OpenFGA is asked with"},
 	{"github.com/ory/keto/proto", []string{"bench/target"}, "what Keto is asked with"},
-	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load"}, "latencies, in a form that others read"},
+	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load", "bench/report"}, "latencies, in a form that others read"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
 	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/peer", "bench/target", "examples"}, "the edge and its clients"},

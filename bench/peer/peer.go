@@ -17,11 +17,11 @@ import (
 // Options names the programs that peers are made of. A peer whose program is not
 // named cannot be started.
 type Options struct {
-	Tupelo   string   // the program under test, which is also the server that does nothing
-	Prefix   []string // arguments to Tupelo before the command, for tests
-	SpiceDB  string   // of SpiceDB
-	OpenFGA  string   // of OpenFGA
-	Postgres string   // the folder of PostgreSQL's server programs, such as /usr/lib/postgresql/15/bin
+	Tupelo   string // the program under test, which is also the server that does nothing
+	Version  string // of Tupelo
+	SpiceDB  string
+	OpenFGA  string
+	Postgres string // the folder of PostgreSQL's server programs, such as /usr/lib/postgresql/15/bin
 	// Dir is where each peer gets a folder for its data and logs until it is
 	// stopped; the system's folder for such things if empty.
 	Dir string
@@ -86,6 +86,16 @@ func IDs() []string {
 		ids[i] = p.id
 	}
 	return ids
+}
+
+// NameOf returns what people call a peer.
+func NameOf(id string) string {
+	for _, p := range products {
+		if p.id == id {
+			return p.name
+		}
+	}
+	return id
 }
 
 // Startable returns the ids of the peers whose programs are named.
@@ -163,22 +173,24 @@ func orStop(err error, s *process) error { return errors.Join(err, s.stop()) }
 
 // versionOf returns the version of a program: what the Go toolchain noted in it,
 // else the first line that it prints if asked.
-func versionOf(ctx context.Context, path string, args ...string) string {
-	if info, err := buildinfo.ReadFile(path); err == nil && strings.HasPrefix(info.Main.Version, "v") {
+func versionOf(ctx context.Context, what program) string {
+	if info, err := buildinfo.ReadFile(what.path); err == nil && strings.HasPrefix(info.Main.Version, "v") {
 		return info.Main.Version + ", " + info.GoVersion
 	}
-	return firstLineOf(ctx, path, args...)
+	return what.firstLine(ctx)
 }
 
-// firstLineOf returns the first line that a program prints, or why there is none.
-func firstLineOf(ctx context.Context, path string, args ...string) string {
+// firstLine returns the first line that a program prints, or why there is none.
+func (p program) firstLine(ctx context.Context) string {
 	const limit = 10 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	command := exec.CommandContext(ctx, p.path, p.args...)
+	command.Env = append(environment(), p.env...)
+	out, err := command.CombinedOutput()
 	lines := bufio.NewScanner(strings.NewReader(string(out)))
 	if lines.Scan() && strings.TrimSpace(lines.Text()) != "" {
 		return strings.TrimSpace(lines.Text())
 	}
-	return fmt.Sprintf("%s does not say (%v)", filepath.Base(path), err)
+	return fmt.Sprintf("%s does not say (%v)", filepath.Base(p.path), err)
 }

@@ -346,6 +346,16 @@ func TestADatabaseIsStartedAndStopped(t *testing.T) {
 	}
 }
 
+func TestSettingsOfThisProcessAreNotThePeers(t *testing.T) {
+	for _, name := range []string{"TUPELO_TOKEN", "SPICEDB_GRPC_PRESHARED_KEY", "OPENFGA_DATASTORE_ENGINE", "PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+		t.Setenv(name, "of another")
+	}
+	t.Setenv("HOME", "of all")
+	if got := strings.Join(environment(), "\n"); strings.Contains(got, "of another") || !strings.Contains(got, "HOME=of all") {
+		t.Errorf("peers get\n%s", got)
+	}
+}
+
 func TestACommandLineCanBeGivenToAShell(t *testing.T) {
 	p := program{path: "spicedb", args: []string{"serve", "--telemetry-endpoint", "", "--uri", "postgres://a@b/c?sslmode=disable", "it's"}, env: []string{"A=b"}}
 	out, err := exec.Command("sh", "-c", "spicedb() { echo $A; printf '<%s>' \"$@\"; }; "+p.line()).Output()

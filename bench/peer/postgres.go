@@ -57,7 +57,7 @@ func startPostgres(ctx context.Context, bin, dir string, patience patience) (*da
 	return &database{
 		process: server,
 		uri:     fmt.Sprintf("postgres://%s@%s/postgres?sslmode=disable", databaseUser, address),
-		version: firstLineOf(ctx, filepath.Join(bin, "postgres"), "--version"),
+		version: tool("postgres", "--version").firstLine(ctx),
 	}, nil
 }
 

@@ -63,10 +63,25 @@ func (p program) line() string {
 
 func (p program) prepare() *exec.Cmd {
 	command := exec.Command(p.path, p.args...)
-	command.Env = append(os.Environ(), p.env...)
+	command.Env = append(environment(), p.env...)
 	command.Dir = p.dir
 	standAlone(command, p.owner)
 	return command
+}
+
+// settings are what the names of variables begin with that are settings of a peer. What
+// this process has of them is meant for another.
+var settings = []string{"TUPELO_", "SPICEDB_", "OPENFGA_", "PG", "OTEL_"}
+
+// ofTests begins the names of variables by which tests tell programs what to be.
+const ofTests = "TUPELO_TEST_"
+
+// environment returns this process's, without settings of peers.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return !strings.HasPrefix(variable, ofTests) &&
+			slices.ContainsFunc(settings, func(prefix string) bool { return strings.HasPrefix(variable, prefix) })
+	})
 }
 
 // start starts a program whose output goes to a file of the directory.
@@ -77,7 +92,11 @@ func start(dir string, p program, patience patience) (*process, error) {
 	}
 	s := &process{program: p, command: p.prepare(), log: log, patience: patience, ended: make(chan struct{})}
 	s.command.Stdout, s.command.Stderr = log, log
-	if err := s.command.Start(); err != nil {
+	_, err = s.command.StdinPipe() // open as long as this process lives: who cares ends with it
+	if err == nil {
+		err = s.command.Start()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", p.name, err), log.Close())
 	}
 	go func() {

@@ -91,19 +91,16 @@ func startEcho(ctx context.Context, p *Peer, o Options) error {
 // startOwn starts a server of ours, which says by itself where it listens: the first
 // line of JSON that it prints has its address.
 func (p *Peer) startOwn(ctx context.Context, o Options, args ...string) error {
-	s, err := start(p.dir, program{name: p.ID, path: o.Tupelo, args: append(append([]string{}, o.Prefix...), args...)}, o.patience)
+	s, err := start(p.dir, program{name: p.ID, path: o.Tupelo, args: args}, o.patience)
 	if err != nil {
 		return err
 	}
 	p.add(s)
-	if err := s.await(ctx, func(context.Context) error {
+	p.Version = o.Version
+	return s.await(ctx, func(context.Context) error {
 		p.Addr, err = announced(s.log.Name())
 		return err
-	}); err != nil {
-		return err
-	}
-	p.Version = firstLineOf(ctx, o.Tupelo, append(append([]string{}, o.Prefix...), "version")...)
-	return nil
+	})
 }
 
 // announced reads from what a server printed where it listens.
@@ -205,7 +202,7 @@ func (p *Peer) startServer(ctx context.Context, o Options, what program) error {
 	if err := errors.Join(s.await(ctx, healthy(conn)), conn.Close()); err != nil {
 		return err
 	}
-	version := what.name + " " + versionOf(ctx, what.path, "version")
+	version := what.name + " " + versionOf(ctx, program{path: what.path, args: []string{"version"}})
 	if p.Version != "" {
 		version += "; " + p.Version
 	}

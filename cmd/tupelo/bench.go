@@ -79,7 +79,7 @@ Ctrl-C ends the run and prints what was measured until then.`,
 		},
 	}
 	o.register(cmd.Flags())
-	cmd.AddCommand(newBenchEchoCommand(t), newBenchSchemaCommand(t))
+	cmd.AddCommand(newBenchEchoCommand(t), newBenchSchemaCommand(t), newBenchCompareCommand(t), newBenchReportCommand(t))
 	return cmd
 }
 

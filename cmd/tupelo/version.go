@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,18 @@ func readBuild() build {
 	return b
 }
 
+// text spells a build for people.
+func (b build) text() string {
+	text := b.Version
+	if b.Commit != "" {
+		text += fmt.Sprintf(", commit %s of %s", b.Commit, b.Time)
+	}
+	if b.Modified {
+		text += ", with changes"
+	}
+	return text + ", " + b.Go
+}
+
 func newVersionCommand(t *terminal) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
@@ -45,14 +58,7 @@ func newVersionCommand(t *terminal) *cobra.Command {
 			if t.json {
 				return t.object(b)
 			}
-			t.printf("tupelo %s", b.Version)
-			if b.Commit != "" {
-				t.printf(", commit %s of %s", b.Commit, b.Time)
-			}
-			if b.Modified {
-				t.printf(", with changes")
-			}
-			t.printf(", %s\n", b.Go)
+			t.printf("tupelo %s\n", b.text())
 			return nil
 		},
 	}
