@@ -101,7 +101,7 @@ func (c *cacheTrial) inquiry(t *testing.T, m moment) inquiry {
 				Consistency: at, Filter: &tupelov1.Filter{ObjectType: object.Type, SubjectType: subject.Type}, Limit: 3}))
 		},
 	}
-	if i := c.rng.IntN(len(kinds) + 1); i < len(kinds) {
+	if i := c.rng.IntN(len(kinds) + 2); i < len(kinds) {
 		q.ask = kinds[i]
 		return q
 	}

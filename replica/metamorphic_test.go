@@ -79,7 +79,7 @@ func TestAnswersAreTheSameWhateverTheCacheAndTheNode(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", c.tally)
-	if c.tally.answers < 250*worlds || c.tally.conditional < 5*worlds || c.tally.byOracle < 500*worlds || c.tally.refused == 0 || c.tally.raced < 20*worlds {
+	if c.tally.answers < 250*worlds || c.tally.conditional == 0 || c.tally.byOracle < 500*worlds || c.tally.refused == 0 || c.tally.raced < 20*worlds {
 		t.Errorf("too little was asked to show anything: %+v", c.tally)
 	}
 	tiny, huge := c.nodes[1].Store().Metrics().Tuplesets, c.nodes[2].Store().Metrics().Tuplesets
