@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tupelodb/tupelo/bench/dataset"
+	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
@@ -82,4 +83,50 @@ func heapBytes() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// BenchmarkCachedLists is what a user of a few nested teams may read, some dozens of
+// repositories, by the size of the cache: asked again and again, and in turn with a
+// thousand others.
+func BenchmarkCachedLists(b *testing.B) {
+	const users, repositories = 1000, 30
+	for _, cache := range caches {
+		n := openCached(b, cache.bytes)
+		n.propose(b, batches(b, n.names(b), func(visit func(tuple.Named)) {
+			for u := range users {
+				for i := range 4 {
+					visit(named(b, fmt.Sprintf("team:l%d-%d#member@user:l%d", u, i, u)))
+					visit(named(b, fmt.Sprintf("team:o%d-%d#member@team:l%d-%d#member", u, i, u, i)))
+				}
+				for i := range repositories {
+					visit(named(b, fmt.Sprintf("repository:l%d-%02d#reader@team:o%d-%d#member", u, i, u, i%4)))
+				}
+			}
+			dataset.GitClub(100_000, visit)
+		}))
+		engine, program := n.engine(b)
+		names := n.names(b)
+		for name, others := range map[string]int{"again": 1, "spread": users} {
+			questions := make([]rewrite.ObjectsQuestion, others)
+			for u := range questions {
+				q := question(b, program, names, fmt.Sprintf("repository:x#read@user:l%d", u))
+				questions[u] = rewrite.ObjectsQuestion{Slot: q.Slot, Subject: q.Subject}
+			}
+			b.Run(fmt.Sprintf("cache=%s/%s", cache.name, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					snapshot, err := n.store.Snapshot(0)
+					if err != nil {
+						b.Fatal(err)
+					}
+					got := 0
+					_, err = engine.ListObjects(b.Context(), snapshot, questions[i%others], func(rewrite.FoundObject) bool { got++; return true })
+					snapshot.Close()
+					if err != nil || got != repositories {
+						b.Fatalf("%d entries, %v; want %d", got, err, repositories)
+					}
+				}
+			})
+		}
+	}
 }

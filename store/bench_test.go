@@ -69,7 +69,8 @@ func BenchmarkApplyBesideTuplesets(b *testing.B) {
 		b.Run("cache="+mode, func(b *testing.B) {
 			h := benchmarkStore(b)
 			if mode != "off" {
-				h.store.current.Load().db.tuplesets = tupleset.New(256 << 20)
+				db := h.store.current.Load().db
+				db.tuplesets, db.reversed = tupleset.New(256<<20), tupleset.New(256<<20)
 			}
 			reader := h.tuple("repository:a#reader@user:alice")
 			b.ReportAllocs()

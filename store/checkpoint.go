@@ -78,6 +78,7 @@ func (s *Store) Restore(dir string) error {
 	old.obsolete.Store(true)
 	if old.tuplesets != nil {
 		old.tuplesets.Close()
+		old.reversed.Close()
 		old.groups.Close()
 	}
 	old.release()

@@ -27,6 +27,9 @@ type database struct {
 	// tuplesets is the cache of decoded tuplesets; nil if there is none. It is the
 	// database's own and goes with it.
 	tuplesets *tupleset.Cache
+	// reversed is the same the other way: of a subject, all objects by relation. There
+	// if tuplesets is.
+	reversed *tupleset.Cache
 	// groups is what is kept of the groups that subjects are in; there if tuplesets is.
 	groups *tupleset.Groups
 	// committed is the newest revision that new iterators have, set before the
@@ -105,6 +108,10 @@ func pebbleOptions(o Options, cache *pebble.Cache) *pebble.Options {
 // about and kind of group.
 const groupShare = 8
 
+// reversedShare is for what subjects are in, an eighth too: it is asked for by lists
+// of objects and loads of groups, which are fewer than checks.
+const reversedShare = 8
+
 func openDatabase(o Options, dir string) (*database, error) {
 	cache := pebble.NewCache(o.CacheBytes)
 	db, err := pebble.Open(dir, pebbleOptions(o, cache))
@@ -115,7 +122,9 @@ func openDatabase(o Options, dir string) (*database, error) {
 	d := &database{DB: db, fs: o.FS, log: o.Logger, dir: dir, cache: cache, closed: make(chan struct{})}
 	if o.TuplesetCacheBytes > 0 {
 		groups := o.TuplesetCacheBytes / groupShare
-		d.tuplesets = tupleset.New(o.TuplesetCacheBytes - groups)
+		reversed := o.TuplesetCacheBytes / reversedShare
+		d.tuplesets = tupleset.New(o.TuplesetCacheBytes - groups - reversed)
+		d.reversed = tupleset.New(reversed)
 		d.groups = tupleset.NewGroups(groups, o.GroupsAfter)
 	}
 	d.refs.Store(1)

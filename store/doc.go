@@ -9,7 +9,8 @@
 //	                        changelog, applied index         see)     Read
 //
 // Find and Subjects are answered by the cache of tuplesets (package tupleset) where
-// it can say what holds at R, and by Pebble where it cannot.
+// it can say what holds at R, Objects by a second one of what subjects are in, and
+// all three by Pebble where these cannot.
 //
 // A revision is the index of the command in the log. The database keeps no log
 // of its own and is never synced: after a crash it is a prefix of what was
@@ -67,7 +68,7 @@
 //	    for watchers: who read goes on with the old one, which goes with the last
 //	    of them; who reads next has the new one, whole, with its own horizon.
 //	S10 What is cached of tuplesets is exact: the apply commits, announces that new
-//	    iterators have the revision, ends the tuplesets that it changed, and then
+//	    iterators have the revision, ends the tuplesets that it changed, both ways, and then
 //	    publishes; a load is registered, and then takes an iterator that has what
 //	    was announced. Package tupleset has the proof. Every version of a tuple is
 //	    noted by keepStep, which says what is to be ended; only a horizon

@@ -19,7 +19,7 @@ type Metrics struct {
 	RevisionsApplied uint64
 	Horizon          uint64
 	IdempotencyKeys  uint64 // remembered
-	// Tuplesets are the figures of the cache of tuplesets; zero without one.
+	// Tuplesets are the figures of the cache of tuplesets, both ways; zero without one.
 	Tuplesets tupleset.Stats
 	// Groups are those of what is kept of groups.
 	Groups tupleset.Stats
@@ -36,6 +36,9 @@ func (s *Store) Metrics() Metrics {
 	var tuplesets, groups tupleset.Stats
 	if v.db.tuplesets != nil {
 		tuplesets, groups = v.db.tuplesets.Stats(), v.db.groups.Stats()
+		if v.db.reversed != nil {
+			tuplesets.Add(v.db.reversed.Stats())
+		}
 	}
 	return Metrics{
 		DiskBytes:        m.DiskSpaceUsage(),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/tupelodb/tupelo/store/tuple"
-	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
 // Snapshot is the tuples and the schema at one revision. It is for one
@@ -18,9 +17,8 @@ type Snapshot struct {
 	iter     *iterator // made by the first read
 	closed   bool
 
-	// entry is the cache's that answered the last read which it could answer.
-	entry        *tupleset.Entry
-	hits, misses int64
+	forward, reverse direction // of the cache
+	hits, misses     int64
 }
 
 // Snapshot returns the store at a revision; 0 asks for the newest. It fails with
@@ -38,7 +36,10 @@ func (s *Store) Snapshot(revision uint64) (*Snapshot, error) {
 		}
 		horizon := v.db.horizon.Load()
 		if at >= horizon {
-			return &Snapshot{store: s, view: v, revision: at}, nil
+			return &Snapshot{
+				store: s, view: v, revision: at,
+				forward: direction{cache: v.db.tuplesets, tag: tagForward}, reverse: direction{cache: v.db.reversed, tag: tagReverse},
+			}, nil
 		}
 		v.db.release()
 		if revision != 0 || s.current.Load() == v {
@@ -144,7 +145,7 @@ func (n *Snapshot) iterator() (*iterator, error) {
 // Find returns the traits of object#relation@subject, if it is stored. Their
 // context is valid until the next read.
 func (n *Snapshot) Find(object tuple.Object, relation tuple.RelationID, subject tuple.Subject) (traits tuple.Traits, found bool, err error) {
-	if set, loaded := n.tupleset(object, relation); set != nil {
+	if set, loaded := n.tupleset(&n.forward, object, relation); set != nil {
 		if traits, found, held := set.Find(subject.Kind(), subject.ID); held {
 			n.count(!loaded)
 			return traits, found, nil
@@ -180,7 +181,7 @@ func (n *Snapshot) find(object tuple.Object, relation tuple.RelationID, subject 
 // of object#relation, ascending, above `above` (nil: from the first), at most
 // limit, and their tuples' traits.
 func (n *Snapshot) Subjects(object tuple.Object, relation tuple.RelationID, kind tuple.Kind, above []byte, limit int, page *tuple.Page) error {
-	if set, loaded := n.tupleset(object, relation); set != nil {
+	if set, loaded := n.tupleset(&n.forward, object, relation); set != nil {
 		page.Reset()
 		if set.Page(kind, above, limit, page) {
 			n.count(!loaded)
@@ -196,6 +197,14 @@ func (n *Snapshot) Subjects(object tuple.Object, relation tuple.RelationID, kind
 // of one type to which a subject has a relation.
 func (n *Snapshot) Objects(subject tuple.Subject, objectType tuple.TypeID, relation tuple.RelationID, above []byte, limit int, page *tuple.Page) error {
 	kind := tuple.Kind{Type: objectType, Relation: relation}
+	if set, loaded := n.tupleset(&n.reverse, asObject(subject), subject.Relation); set != nil {
+		page.Reset()
+		if set.Page(kind, above, limit, page) {
+			n.count(!loaded)
+			return nil
+		}
+	}
+	n.count(false)
 	return n.others(tagReverse, subjectSide(subject), kind, above, limit, page)
 }
 

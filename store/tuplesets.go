@@ -38,37 +38,55 @@ type changedSet struct {
 func (b *batch) endChanged() {
 	for i := range b.changed {
 		c := &b.changed[i]
-		if b.store.faults.endHeld {
-			b.db.tuplesets.EndHeld(c.object, c.relation)
-			continue
+		b.end(b.db.tuplesets, c.object, c.relation, c.subject.Kind())
+		if b.db.reversed != nil {
+			b.end(b.db.reversed, asObject(c.subject), c.subject.Relation, tuple.Kind{Type: c.object.Type, Relation: c.relation})
 		}
-		b.db.tuplesets.End(c.object, c.relation, c.subject.Kind())
 	}
 	b.endGroups()
 	clear(b.changed)
 	b.changed = b.changed[:0]
 }
 
+// end ends what a cache has of a tupleset in which a kind changed.
+func (b *batch) end(cache *tupleset.Cache, object tuple.Object, relation tuple.RelationID, kind tuple.Kind) {
+	if b.store.faults.endHeld {
+		cache.EndHeld(object, relation)
+		return
+	}
+	cache.End(object, relation, kind)
+}
+
+// asObject is what stands for a subject in the cache of what subjects are in: there
+// its relation is that of the tupleset.
+func asObject(s tuple.Subject) tuple.Object { return tuple.Object{Type: s.Type, ID: s.ID} }
+
+// direction is one of the two caches, with the entry that answered the last read.
+type direction struct {
+	cache *tupleset.Cache // nil if there is none
+	tag   byte            // of the keys that its sets are read from
+	entry *tupleset.Entry
+}
+
 // tupleset returns what the cache says of an object's relation at the snapshot's
 // revision, and whether it had to be loaded, which is tried where it may be
 // worthwhile; nil if the database has to be asked. What keeps a load from being
 // of use, errors among it, is nothing to the reader, who then asks the database.
-func (n *Snapshot) tupleset(object tuple.Object, relation tuple.RelationID) (set *tupleset.Set, loaded bool) {
-	cache := n.view.db.tuplesets
-	if cache == nil {
+func (n *Snapshot) tupleset(d *direction, object tuple.Object, relation tuple.RelationID) (set *tupleset.Set, loaded bool) {
+	if d.cache == nil {
 		return nil, false
 	}
-	if n.entry != nil && n.entry.Is(object, relation) {
-		return n.entry.Set(), false
+	if d.entry != nil && d.entry.Is(object, relation) {
+		return d.entry.Set(), false
 	}
-	e, load := cache.Look(object, relation, n.revision)
+	e, load := d.cache.Look(object, relation, n.revision)
 	if load {
-		e = n.load(cache, object, relation)
+		e = n.load(d, object, relation)
 	}
 	if e == nil {
 		return nil, load
 	}
-	n.entry = e
+	d.entry = e
 	return e.Set(), load
 }
 
@@ -83,7 +101,8 @@ func (n *Snapshot) count(hit bool) {
 
 // load brings a tupleset into the cache and returns its entry if that says what
 // holds at the snapshot's revision.
-func (n *Snapshot) load(cache *tupleset.Cache, object tuple.Object, relation tuple.RelationID) *tupleset.Entry {
+func (n *Snapshot) load(d *direction, object tuple.Object, relation tuple.RelationID) *tupleset.Entry {
+	cache := d.cache
 	e, earned := cache.Begin(object, relation)
 	if e == nil {
 		return nil
@@ -96,7 +115,7 @@ func (n *Snapshot) load(cache *tupleset.Cache, object tuple.Object, relation tup
 	}
 	defer done()
 	n.store.reached(loadReading)
-	l := loading{it: it, budget: budgets[min(earned, len(budgets)-1)], setLimit: cache.SetLimit()}
+	l := loading{it: it, tag: d.tag, budget: budgets[min(earned, len(budgets)-1)], setLimit: cache.SetLimit()}
 	l.last = earned >= len(budgets)-1
 	// The horizon is read after the iterator was made: of versions that the
 	// iterator lacks, none is newer than that (S5).
@@ -137,7 +156,9 @@ var budgets = [...]int{64, 256, 1024, maxUsersets}
 
 const (
 	// maxPlain is how many subjects that are no usersets a set holds of a kind.
-	// A search does not go through them, but asks for one.
+	// A search does not go through them, but asks for one. It is how many objects
+	// of a relation a set of what a subject is in holds, too: lists of more read the
+	// database, to which the first read is little.
 	maxPlain = 1024
 	// maxUsersets is how many usersets a set holds of a kind.
 	maxUsersets = 16384
@@ -146,6 +167,7 @@ const (
 // loading reads a tupleset's newest state, and how new it is.
 type loading struct {
 	it       *iterator
+	tag      byte
 	budget   int // versions left to look at
 	last     bool
 	setLimit int
@@ -157,7 +179,7 @@ type loading struct {
 // ends before.
 func (l *loading) read(first side) (whole bool, err error) {
 	it := l.it
-	it.key = appendPrefix(it.key[:0], tagForward, first)
+	it.key = appendPrefix(it.key[:0], l.tag, first)
 	split := len(it.key)
 	it.within = append(it.within[:0], it.key...)
 	it.newest = it.newest[:0]
@@ -193,7 +215,7 @@ func (l *loading) turnTo(kind tuple.Kind) {
 	l.it.set.Begin(kind)
 	if l.last {
 		l.budget = maxUsersets
-		if kind.Relation == tuple.Self {
+		if kind.Relation == tuple.Self || l.tag == tagReverse {
 			l.budget = maxPlain
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"testing"
 
 	"github.com/tupelodb/tupelo/internal/broken"
@@ -46,6 +47,7 @@ func (a *actor) hold() {
 type meeting struct {
 	h        *history
 	object   string
+	reverse  bool   // reads begin with what subjects are in
 	changed  uint64 // the revision that takes alice out and bob in
 	wrong    []string
 	watching bool // the bystander is at work: nobody holds it
@@ -61,7 +63,8 @@ const (
 // meet runs one order: bit i says whether the i-th part is the load's.
 func (m *meeting) meet(order uint, bystanderAfter int, primed bool) {
 	h := m.h
-	h.must(h.write(Touch, m.object+"#reader@user:alice", m.object+"#reader@team:red#member"))
+	alice, bob, red := m.tuples()
+	h.must(h.write(Touch, alice, red))
 	m.changed = h.revision + 1
 	old, err := h.store.Snapshot(0)
 	if err != nil {
@@ -74,8 +77,7 @@ func (m *meeting) meet(order uint, bystanderAfter int, primed bool) {
 	m.load = newActor(func() { m.read("the load", nil) })
 	m.apply = newActor(func() {
 		h.must(Write{Updates: []Update{
-			{Delete, h.tuple(m.object + "#reader@user:alice")}, {Create, h.tuple(m.object + "#reader@user:bob")},
-			{Delete, h.tuple(m.object + "#reader@team:red#member")},
+			{Delete, h.tuple(alice)}, {Create, h.tuple(bob)}, {Delete, h.tuple(red)},
 		}})
 	})
 	h.store.at = func(s step) {
@@ -109,7 +111,13 @@ func (m *meeting) meet(order uint, bystanderAfter int, primed bool) {
 	m.read("who came before", old)
 }
 
-// read reads the tupleset at the newest revision, or through a snapshot, and
+// tuples are those of the meeting: nobody else in it has been in another.
+func (m *meeting) tuples() (alice, bob, red string) {
+	_, name, _ := strings.Cut(m.object, ":")
+	return m.object + "#reader@user:alice-" + name, m.object + "#reader@user:bob-" + name, m.object + "#reader@team:red-" + name + "#member"
+}
+
+// read reads the tupleset, and what those are in who were in it, at the newest revision, or through a snapshot, and
 // notes what is not so.
 func (m *meeting) read(who string, n *Snapshot) {
 	if n == nil {
@@ -121,19 +129,29 @@ func (m *meeting) read(who string, n *Snapshot) {
 		defer n.Close()
 	}
 	before := n.Revision() < m.changed
-	for subject, want := range map[string]bool{"user:alice": before, "user:bob": !before, "team:red#member": before} {
-		named, _ := tuple.Parse(m.object + "#reader@" + subject)
+	alice, bob, red := m.tuples()
+	for text, want := range map[string]bool{alice: before, bob: !before, red: before} {
+		named, _ := tuple.Parse(text)
 		tp, _ := n.Names().Tuple(named)
-		_, found, err := n.Find(tp.Object, tp.Relation, tp.Subject)
+		var within tuple.Page
+		var err error
+		if m.reverse {
+			err = n.Objects(tp.Subject, tp.Object.Type, tp.Relation, nil, 10, &within)
+		}
+		_, found, err2 := n.Find(tp.Object, tp.Relation, tp.Subject)
 		var page tuple.Page
-		err = errors.Join(err, n.Subjects(tp.Object, tp.Relation, tp.Subject.Kind(), nil, 10, &page))
-		if err != nil {
+		err3 := n.Subjects(tp.Object, tp.Relation, tp.Subject.Kind(), nil, 10, &page)
+		if !m.reverse {
+			err = n.Objects(tp.Subject, tp.Object.Type, tp.Relation, nil, 10, &within)
+		}
+		if err := errors.Join(err, err2, err3); err != nil {
 			m.h.t.Error(err)
 		}
 		listed := page.Len() == 1 && string(page.ID(0)) == named.SubjectID
-		if found != want || listed != want {
-			m.wrong = append(m.wrong, fmt.Sprintf("%s, at %d of %d: %s is %v and %v, want %v",
-				who, n.Revision(), m.changed, subject, found, listed, want))
+		has := within.Len() == 1 && string(within.ID(0)) == named.ObjectID
+		if found != want || listed != want || has != want {
+			m.wrong = append(m.wrong, fmt.Sprintf("%s, at %d of %d: %s is %v, %v and %v, want %v",
+				who, n.Revision(), m.changed, text, found, listed, has, want))
 		}
 	}
 }
@@ -150,11 +168,12 @@ func meetings(t *testing.T, promises ...broken.Promise) (wrong []string) {
 			continue
 		}
 		for after := -1; after < parts; after++ {
-			for _, primed := range []bool{false, true} {
-				m := &meeting{h: h, object: fmt.Sprintf("repository:%09b-%d-%v", order, after, primed)}
+			for i := range 4 {
+				primed, reverse := i%2 == 1, i > 1
+				m := &meeting{h: h, reverse: reverse, object: fmt.Sprintf("repository:%09b-%d-%d", order, after, i)}
 				m.meet(order, after, primed)
 				for _, w := range m.wrong {
-					wrong = append(wrong, fmt.Sprintf("order %09b, bystander after %d, primed %v: %s", order, after, primed, w))
+					wrong = append(wrong, fmt.Sprintf("order %09b, bystander after %d, primed %v, reverse %v: %s", order, after, primed, reverse, w))
 				}
 			}
 		}
@@ -300,7 +319,7 @@ func TestAHitAllocatesNothing(t *testing.T) {
 	red := h.tuple("repository:a#reader@team:red#member")
 	var page tuple.Page
 	got := testing.AllocsPerRun(100, func() {
-		n.entry = nil // as if it were another snapshot
+		n.forward.entry = nil // as if it were another snapshot
 		_, found, err := n.Find(there.Object, there.Relation, there.Subject)
 		_, foundAbsent, err2 := n.Find(absent.Object, absent.Relation, absent.Subject)
 		err3 := n.Subjects(red.Object, red.Relation, red.Subject.Kind(), nil, 10, &page)

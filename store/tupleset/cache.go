@@ -197,6 +197,17 @@ type Stats struct {
 	Bytes     int64
 }
 
+// Add sums up the figures of two caches.
+func (s *Stats) Add(o Stats) {
+	s.Hits += o.Hits
+	s.Misses += o.Misses
+	s.Loads += o.Loads
+	s.Endings += o.Endings
+	s.Evictions += o.Evictions
+	s.Entries += o.Entries
+	s.Bytes += o.Bytes
+}
+
 // Stats returns the present figures.
 func (c *Cache) Stats() Stats {
 	st := Stats{Hits: c.hits.Load(), Misses: c.misses.Load()}

@@ -1,6 +1,8 @@
 // Package tupleset is the exact cache of tuplesets: all subjects of an object and
 // relation, decoded, in one piece of memory each (set.go draws it), which are found
-// without a lock and without an allocation.
+// without a lock and without an allocation. Another cache of the kind holds what
+// subjects are in, for lists of objects: there the subject stands for the object,
+// its relation for the relation, and what it is in for the subjects.
 //
 // The picture to have in mind: an entry is valid from its newest version on, until
 // the apply ends it. Nothing else does, no clock among others.
