@@ -20,7 +20,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed lint check bench bench-cluster bench-authzed fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed lint check bench bench-cluster bench-authzed pgo fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,11 @@ bench-cluster: ## Measure a cluster: writes, reads, catching up (TUPLES=300000 B
 
 bench-authzed: ## Measure calls of SpiceDB's clients beside a server that does nothing (TUPLES=300000 BENCHTIME=1s)
 	go test -run '^$$' -bench Authzed -benchtime $(BENCHTIME) -timeout 60m ./bench -authzed-tuples $(TUPLES)
+
+# A server under all kinds of calls, 64 in flight; what it spends most on is what the
+# compiler inlines and lays out. Measure with `make bench-authzed GOFLAGS=-pgo=...`.
+pgo: ## Profile a server under load for the builds to come: cmd/tupelo/default.pgo (BENCHTIME=1s)
+	go test -run '^$$' -bench 'Authzed/.*/inflight=64$$' -benchtime $(BENCHTIME) -timeout 60m ./bench -authzed-tuples $(TUPLES) -authzed-profile $(CURDIR)/cmd/tupelo/default.pgo
 
 fuzz: ## Run each fuzz target for FUZZTIME=20s
 	@grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \

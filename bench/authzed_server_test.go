@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,31 +74,6 @@ func beTupelo(dir, profile string) error {
 	}, p.start)
 	stop()
 	return errors.Join(err, p.stop(), <-served, node.Close(context.Background()))
-}
-
-// profiling writes a profile of this process to a file, if one is named, from the
-// first call that is measured on: not of how the log was read.
-type profiling struct {
-	name string
-	file *os.File
-}
-
-func (p *profiling) start() (err error) {
-	if p.name == "" || p.file != nil {
-		return nil
-	}
-	if p.file, err = os.Create(p.name); err != nil {
-		return err
-	}
-	return pprof.StartCPUProfile(p.file)
-}
-
-func (p *profiling) stop() error {
-	if p.file == nil {
-		return nil
-	}
-	pprof.StopCPUProfile()
-	return p.file.Close()
 }
 
 // beIdle answers what another server has answered, and does nothing for it.
