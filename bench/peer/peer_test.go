@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +62,17 @@ func behave(how string) error {
 		}
 		fmt.Printf("child %d\n", child.Process.Pid)
 		time.Sleep(time.Hour)
+	case "parent": // of one that it does not stop, as it is killed
+		dir, err := os.MkdirTemp("", "tupelo-bench-test-")
+		if err != nil {
+			return err
+		}
+		s, err := start(dir, program{name: "fake", path: os.Args[0], env: []string{behaves + "=sleeps"}}, brief)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("child %d %s\n", s.command.Process.Pid, dir)
+		time.Sleep(time.Hour)
 	case "openfga":
 		if os.Args[1] == "run" {
 			return serveHealth(os.Args[slices.Index(os.Args, "--grpc-addr")+1])
@@ -84,7 +96,7 @@ func serveHealth(address string) error {
 	return s.Serve(l)
 }
 
-var brief = patience{ready: 300 * time.Millisecond, stop: 100 * time.Millisecond}
+var brief = patience{ready: 5 * time.Second, stop: 100 * time.Millisecond}
 
 func startFake(t *testing.T, how string) *process {
 	t.Helper()
@@ -137,6 +149,7 @@ func TestAServerThatDiesEarlyIsAnErrorWithWhatItPrinted(t *testing.T) {
 
 func TestAServerThatNeverAnswersIsGivenUp(t *testing.T) {
 	s := startFake(t, "sleeps")
+	s.patience.ready = 300 * time.Millisecond
 	err := s.await(t.Context(), never)
 	if !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("the error is %v", err)
@@ -185,6 +198,33 @@ func TestAServerThatIgnoresSignalsIsKilledWithItsChildren(t *testing.T) {
 		}
 		mustBeGone(t, s.command.Process.Pid)
 		mustBeGone(t, child)
+	}
+}
+
+func TestServersEndWithWhoStartedThem(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system cannot")
+	}
+	s := startFake(t, "parent")
+	var child int
+	var dir string
+	if err := s.await(t.Context(), func(context.Context) error {
+		text, err := os.ReadFile(s.log.Name())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Sscanf(string(text), "child %d %s\n", &child, &dir)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := s.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	mustBeGone(t, child)
+	if err := s.stop(); err != nil {
+		t.Error(err)
 	}
 }
 

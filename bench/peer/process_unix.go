@@ -21,6 +21,7 @@ type owner struct {
 // starts can be signalled, and so that Ctrl-C reaches it through us alone.
 func standAlone(command *exec.Cmd, as *owner) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	endWithUs(command.SysProcAttr)
 	if as != nil {
 		command.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(as.uid), Gid: uint32(as.gid)}
 	}
