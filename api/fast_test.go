@@ -212,6 +212,11 @@ func TestReadingAndWritingTakesFewAllocations(t *testing.T) {
 		batch.Items = append(batch.Items, &tupelov1.BatchCheckItem{Object: object, Relation: "cancel", Subject: subject})
 	}
 	batchWire := wireOf(batch)
+	bring := &tupelov1.ImportRequest{}
+	for _, item := range batch.Items {
+		bring.Tuples = append(bring.Tuples, &tupelov1.Tuple{Object: item.Object, Relation: "job", Subject: subject})
+	}
+	bringWire := wireOf(bring)
 	answer := &tupelov1.CheckResponse{Result: tupelov1.Result_RESULT_YES, Zookie: "zookie"}
 	for _, m := range []struct {
 		name string
@@ -220,6 +225,7 @@ func TestReadingAndWritingTakesFewAllocations(t *testing.T) {
 	}{
 		{"reading a check: the text and the terms", 2, func() error { return c.Unmarshal(check, &tupelov1.CheckRequest{}) }},
 		{"reading 100 checks: the text, the items and the list of them", 3, func() error { return c.Unmarshal(batchWire, &tupelov1.BatchCheckRequest{}) }},
+		{"reading 100 tuples: the text, the tuples and the list of them", 3, func() error { return c.Unmarshal(bringWire, &tupelov1.ImportRequest{}) }},
 		{"writing an answer: as the transport takes it", 3, func() error { _, err := c.Marshal(answer); return err }},
 	} {
 		n := testing.AllocsPerRun(200, func() {
