@@ -177,6 +177,10 @@ func countOffline(ctx context.Context, fs vfs.FS) (n int, err error) {
 	for _, of := range counters {
 		n += int(of)
 	}
+	// Who joins must not get a log that does not lead to the tuples.
+	if snapshot := r.Log().Status().SnapshotIndex; n > 0 && (snapshot == 0 || snapshot < r.store.Horizon()) {
+		return n, fmt.Errorf("the tuples are of revision %d, and the snapshot is of %d", r.store.Horizon(), snapshot)
+	}
 	all, err := allTuples(ctx, r)
 	if err == nil && len(all) != n {
 		err = fmt.Errorf("%d tuples are read, %d counted", len(all), n)
