@@ -15,7 +15,7 @@
 //	B2  Stop leaves no process of the peer, whatever it does about signals: it is
 //	    asked to end, and killed with all that it started when it does not. Processes
 //	    are named by the ids under which they were started, never by name. On Linux
-	    they end too when this process is killed.
+//	    they end too when this process is killed.
 //	B3  What a peer was started with is what a reader can start: Commands has the
 //	    exact lines. Settings differ from the peer's own only where Why says so.
 //
