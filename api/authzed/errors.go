@@ -73,7 +73,7 @@ var (
 	badCursor            = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_INVALID_CURSOR}
 	aboveLimit           = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT}
 	tooManyChecks        = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_UNSPECIFIED}
-	tooDeep              = verdict{codes.ResourceExhausted, v1.ErrorReason_ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED}
+	tooDeep              = verdict{codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED}
 	mistypedContext      = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_CAVEAT_PARAMETER_TYPE_ERROR}
 	failedCondition      = verdict{codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_CAVEAT_EVALUATION_ERROR}
 	counterThere         = verdict{codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_COUNTER_ALREADY_REGISTERED}

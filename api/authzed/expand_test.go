@@ -135,7 +135,7 @@ func TestATreeThatIsNotShownInFullIsRefused(t *testing.T) {
 		t.Errorf("it does not say what else would do: %s", text)
 	}
 	_, err = expand(t, c, "folder:f0", "view")
-	wantRefusal(t, err, codes.ResourceExhausted, v1.ErrorReason_ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED)
+	wantRefusal(t, err, codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_MAXIMUM_DEPTH_EXCEEDED)
 }
 
 // TestRepeatedUsersetsDoNotMultiplyWithoutBound asks for a tree that doubles with

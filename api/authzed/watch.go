@@ -23,6 +23,9 @@ const maxTransactionBytes = 3 << 20
 // Watch sends the changes of relationships, a message for each transaction, until the
 // call ends.
 func (w watches) Watch(r *v1.WatchRequest, stream grpc.ServerStreamingServer[v1.WatchResponse]) error {
+	if r.OptionalStartCursor != nil && r.OptionalStartCursor.Token == "" { // natively it is none
+		return refuse(invalid, nil, "the start cursor is empty; leave it out to begin now")
+	}
 	filters, err := watchFilters(r)
 	if err != nil {
 		return err

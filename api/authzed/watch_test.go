@@ -179,6 +179,7 @@ func TestAWatchThatCannotBeIsRefused(t *testing.T) {
 		"an empty type":     {&v1.WatchRequest{OptionalObjectTypes: []string{""}}, codes.InvalidArgument, 0},
 		"an empty filter":   {&v1.WatchRequest{OptionalRelationshipFilters: []*v1.RelationshipFilter{{}}}, codes.InvalidArgument, v1.ErrorReason_ERROR_REASON_INVALID_FILTER},
 		"an unknown type":   {&v1.WatchRequest{OptionalObjectTypes: []string{"document"}}, codes.FailedPrecondition, v1.ErrorReason_ERROR_REASON_UNKNOWN_DEFINITION},
+		"an empty token":    {&v1.WatchRequest{OptionalStartCursor: &v1.ZedToken{}}, codes.InvalidArgument, 0},
 		"a damaged token":   {&v1.WatchRequest{OptionalStartCursor: &v1.ZedToken{Token: "GgIIAQ=="}}, codes.InvalidArgument, 0},
 	} {
 		_, err := c.follow(t, test.request).Recv()
