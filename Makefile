@@ -12,6 +12,8 @@ CLUSTER_DATA ?= data-cluster
 CLUSTERTIME  ?= 10m
 ZED_VERSION  ?= v1.2.1
 ZED          ?= bin/zed-$(ZED_VERSION)
+SPICEDB_VERSION ?= v1.56.2
+SPICEDB      ?= bin/spicedb-$(SPICEDB_VERSION)
 
 # Builds are stamped with the commit where git can tell it, and are not where
 # there is no git, or one that does not trust the folder.
@@ -20,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed lint check bench bench-cluster bench-authzed pgo fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed test-spicedb lint check bench bench-cluster bench-authzed pgo fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +84,13 @@ test-zed: bin/tupelo $(ZED) ## Drive SpiceDB's command line against bin/tupelo (
 bin/zed-%:
 	GOBIN=$(CURDIR)/bin go install github.com/authzed/zed/cmd/zed@$*
 	mv bin/zed $@
+
+test-spicedb: bin/tupelo $(SPICEDB) ## Compare bin/tupelo with SpiceDB itself (SPICEDB=path to one that there is)
+	go test -v -count 1 ./cmd/tupelo/spicedbtest -spicedb $(abspath $(SPICEDB)) -tupelo $(CURDIR)/bin/tupelo
+
+bin/spicedb-%:
+	GOBIN=$(CURDIR)/bin go install github.com/authzed/spicedb/cmd/spicedb@$*
+	mv bin/spicedb $@
 
 test-race: ## Run all tests with the race detector
 	go test -race -timeout 25m ./...

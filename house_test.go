@@ -111,6 +111,7 @@ var imports = map[string][]edge{
 	"cmd/tupelo":             {{everything, "serve is the one place where everything is wired"}},
 	"cmd/tupelo/clustertest": nil, // tests only
 	"cmd/tupelo/zedtest":     nil, // tests only
+	"cmd/tupelo/spicedbtest": nil, // tests only
 	"bench": {
 		{"api/tupelov1", "it measures what clients see"},
 		{"bench/dataset", "it asks about GitClub"},
@@ -222,6 +223,11 @@ var testImports = map[string][]edge{
 		{"api/tupelov1", "its clients speak the protocol"},
 		{"raft/sim/history", "the rules that what its clients saw must keep"},
 		{"raft/sim/registers", "what its clients write and read"},
+	},
+	"cmd/tupelo/spicedbtest": {
+		{"rewrite/rewritetest", "random tuples"},
+		{"schema", "random schemas are written as texts"},
+		{"schema/schematest", "random schemas"},
 	},
 	"bench": {
 		{"api", "it measures a whole node in process"},
