@@ -68,11 +68,17 @@ type objectList struct {
 	routes  *routes
 	subject tuple.Subject
 	reading strand // of objects that are sources
+	// landed has the slots in all objects of which the list has landed that have
+	// the subject.
+	landed map[int32]bool
 }
 
 // walk finds the sources in the order of their distance from the subject, and
 // the strands of objects that follow from them.
 func (l *objectList) walk() error {
+	if err := l.landInGroups(); err != nil {
+		return err
+	}
 	if err := l.leave(); err != nil {
 		return err
 	}
@@ -138,7 +144,7 @@ func (l *objectList) follow(k *link, id []byte, way passage, hops int) error {
 		}
 		l.add(s)
 	}
-	if len(k.lands) == 0 {
+	if l.hasLanded(k) {
 		return nil
 	}
 	s := &l.reading
@@ -154,6 +160,9 @@ func (l *objectList) follow(k *link, id []byte, way passage, hops int) error {
 				says = min(says, perhaps)
 			}
 			for _, at := range k.lands {
+				if l.landed[at.slot] {
+					continue
+				}
 				if err := l.land(at, s.page.ID(i), says, hops); err != nil {
 					return err
 				}
