@@ -97,6 +97,21 @@ var allGauges = []gauge{
 	newGauge("tupelo_tuplesets_evictions_total", "Tuplesets that gave way to others.", counterValue,
 		func(r reading) float64 { return float64(r.store.Tuplesets.Evictions) }),
 
+	newGauge("tupelo_groups_kept", "Subjects of which the groups that they are in are kept, by kind of group.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.Groups.Entries) }),
+	newGauge("tupelo_groups_kept_bytes", "Memory that they take.", gaugeValue,
+		func(r reading) float64 { return float64(r.store.Groups.Bytes) }),
+	newGauge("tupelo_groups_hits_total", "Looks for the groups of a subject that found them.", counterValue,
+		func(r reading) float64 { return float64(r.store.Groups.Hits) }),
+	newGauge("tupelo_groups_misses_total", "Looks for the groups of a subject that did not.", counterValue,
+		func(r reading) float64 { return float64(r.store.Groups.Misses) }),
+	newGauge("tupelo_groups_loads_total", "Times that the groups of a subject were begun to be found out.", counterValue,
+		func(r reading) float64 { return float64(r.store.Groups.Loads) }),
+	newGauge("tupelo_groups_endings_total", "Kept groups of a subject that a write ended.", counterValue,
+		func(r reading) float64 { return float64(r.store.Groups.Endings) }),
+	newGauge("tupelo_groups_evictions_total", "Kept groups of a subject that gave way to others.", counterValue,
+		func(r reading) float64 { return float64(r.store.Groups.Evictions) }),
+
 	newGauge("tupelo_raft_leader", "1 on the leader, 0 elsewhere.", gaugeValue,
 		func(r reading) float64 {
 			if r.log.Leader {

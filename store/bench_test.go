@@ -157,3 +157,46 @@ func report(b *testing.B, what string, list []time.Duration) {
 	b.ReportMetric(millis(list[len(list)*99/100]), what+"-p99-ms")
 	b.ReportMetric(millis(list[len(list)-1]), what+"-max-ms")
 }
+
+// BenchmarkApplyBesideGroups is what a write to a team costs the apply, in batches of
+// 64: a membership of a user, or of another team. Nothing is kept of groups, or what
+// the users are in whose memberships are written.
+func BenchmarkApplyBesideGroups(b *testing.B) {
+	for name, member := range map[string]string{"user": "user:u%d", "team": "team:t%d#member"} {
+		for _, kept := range []bool{false, true} {
+			b.Run(fmt.Sprintf("member=%s/kept=%v", name, kept), func(b *testing.B) {
+				h := benchmarkStore(b)
+				if db := h.store.current.Load().db; kept {
+					db.tuplesets, db.groups = tupleset.New(64<<20), tupleset.NewGroups(64<<20, 0)
+					db.groups.Announce(h.revision)
+				}
+				b.ReportAllocs()
+				for left := b.N; left > 0; left -= 64 {
+					b.StopTimer()
+					indexes, commands := h.memberships(64, member, kept)
+					b.StartTimer()
+					if _, err := h.store.Apply(indexes, commands); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// memberships returns writes of one new membership each, of somebody of whom it is
+// kept what they are in, or not.
+func (h *history) memberships(n int, member string, kept bool) (indexes []uint64, commands [][]byte) {
+	now := h.snapshot(0)
+	defer now.Close()
+	for i := range n {
+		who := fmt.Sprintf(member, i)
+		if kept {
+			h.loadTeams(now, who, func() {})
+		}
+		h.revision++
+		w := h.write(Touch, fmt.Sprintf("team:n%d#member@%s", h.revision, who))
+		indexes, commands = append(indexes, h.revision), append(commands, Encode(w))
+	}
+	return indexes, commands
+}

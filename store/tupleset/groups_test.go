@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -341,5 +342,33 @@ func TestALookForGroupsAllocatesNothing(t *testing.T) {
 		}
 	}); got != 0 {
 		t.Errorf("%v allocations", got)
+	}
+}
+
+// BenchmarkBytesOfGroups is the memory that is kept for 100,000 users in eight teams
+// each, as it is counted and by the heap.
+func BenchmarkBytesOfGroups(b *testing.B) {
+	const users = 100_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		g := NewGroups(1<<30, 0)
+		var v GroupView
+		v.Open(g, 1)
+		var builder Builder
+		for i := range users {
+			l, _ := v.Begin(tuple.Subject{Type: 2, ID: fmt.Appendf(nil, "user%06d", i)}, membersOf)
+			var teams []string
+			for team := range 8 {
+				teams = append(teams, fmt.Sprintf("team%d%05d", team, i/8))
+			}
+			fillTeams(&builder, &l, teams)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(g.Stats().Bytes)/users, "bytes/user")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/users, "heap-bytes/user")
+		runtime.KeepAlive(g)
 	}
 }
