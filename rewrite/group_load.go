@@ -32,9 +32,8 @@ type groupLoad struct {
 const (
 	// maxGroupReads is what the last attempt at an entry may read.
 	maxGroupReads = 8192
-	// lastAttempt comes after as many that were put off, each with four times as
-	// much to spend as the one before.
-	lastAttempt = 4
+	// lastAttempt comes after as many that were put off.
+	lastAttempt = 5
 )
 
 // findGroups finds out what groups of a kind the run's subject is in, if it may be
@@ -63,23 +62,24 @@ func (r *run) findGroups(k int32, spent int) (bool, error) {
 	return b.count > before || b.whole && !whole, nil
 }
 
-// loadGroups loads one entry. It reports whether the entry is there now.
+// loadGroups loads one entry, and reports whether it is there now. It may read four
+// times as much for each time that it was put off before, and takes what it did off
+// reads, below zero even: then whoever asked for it is put off.
 func (r *run) loadGroups(f *family, subject tuple.Subject, level int, reads *int) (bool, error) {
 	entry, ok := r.kept.view.Begin(subject, f.target)
 	if !ok {
 		return false, nil
 	}
-	if level == 0 {
-		*reads = min(*reads<<(2*min(entry.Earned, lastAttempt)), maxGroupReads)
-	}
-	last := *reads >= maxGroupReads/2
+	granted := min(*reads<<(2*min(entry.Earned, lastAttempt)), maxGroupReads)
+	left := granted
 	l := r.kept.loads[level]
 	if l == nil {
 		l = &groupLoad{}
 		r.kept.loads[level] = l
 	}
-	l.begin(r.engine, f, level, reads)
+	l.begin(r.engine, f, level, &left)
 	err := l.goUp(r, subject)
+	*reads -= granted - left
 	switch {
 	case err != nil:
 		entry.Cancel()
@@ -87,11 +87,11 @@ func (r *run) loadGroups(f *family, subject tuple.Subject, level int, reads *int
 			err = nil // it is nothing to the question, which is answered by walking
 		}
 		return false, err
-	case *reads < 0 && !last:
+	case left < 0 && granted < maxGroupReads:
 		entry.Defer()
 		return false, nil
 	}
-	l.tooMany = l.tooMany || *reads < 0
+	l.tooMany = l.tooMany || left < 0
 	l.build(r.engine, &entry)
 	entry.Fill(&l.sets)
 	return true, nil
@@ -182,7 +182,10 @@ func (l *groupLoad) stopped() bool { return l.tooMany || *l.left < 0 }
 func (l *groupLoad) ofGroup(r *run, group, subject tuple.Subject) (known bool, err error) {
 	set := r.kept.view.Look(group, l.family.target)
 	if set == nil && l.level == 0 && subject.Relation < tuple.FirstRelation {
-		if loaded, err := r.loadGroups(l.family, group, 1, l.left); err != nil || !loaded {
+		reads := max(*l.left, tupleset.UsualGroupsAfter)
+		loaded, err := r.loadGroups(l.family, group, 1, &reads)
+		*l.left -= max(*l.left, tupleset.UsualGroupsAfter) - reads
+		if err != nil || !loaded {
 			return false, err
 		}
 		set = r.kept.view.Look(group, l.family.target)
