@@ -166,8 +166,10 @@ func BenchmarkApplyBesideGroups(b *testing.B) {
 		for _, kept := range []bool{false, true} {
 			b.Run(fmt.Sprintf("member=%s/kept=%v", name, kept), func(b *testing.B) {
 				h := benchmarkStore(b)
-				if db := h.store.current.Load().db; kept {
-					db.tuplesets, db.groups = tupleset.New(64<<20), tupleset.NewGroups(64<<20, 0)
+				db := h.store.current.Load().db
+				db.tuplesets = tupleset.New(64 << 20)
+				if kept {
+					db.groups = tupleset.NewGroups(64<<20, 0)
 					db.groups.Announce(h.revision)
 				}
 				b.ReportAllocs()

@@ -25,6 +25,7 @@ type Groups struct {
 	// changed is the newest revision that was announced to change groups.
 	changed atomic.Uint64
 	passed  atomic.Int64 // entries that an edge ended
+	key     []byte       // where Step puts keys together
 	after   int
 	faults  GroupFaults
 	// at is told between the steps of a load that begins, for tests that hold it
@@ -58,7 +59,7 @@ func (c *Groups) Announce(revision uint64) { c.changed.Store(revision) }
 func (c *Groups) Changed() uint64 { return c.changed.Load() }
 
 // Step notes a change of a tuple by which a subject is in a group. Groups of the
-// given kinds may follow from it.
+// given kinds may follow from it. One at a time calls it: the apply.
 func (c *Groups) Step(subject tuple.Subject, targets []tuple.Kind) {
 	if subject.Relation >= tuple.FirstRelation {
 		c.edges.note(subject)
@@ -67,10 +68,9 @@ func (c *Groups) Step(subject tuple.Subject, targets []tuple.Kind) {
 	if c.faults.Keep {
 		return
 	}
-	var room [128]byte
 	for _, target := range targets {
-		at := tuple.Object{Type: subject.Type, ID: appendKey(room[:0], target, subject.ID)}
-		c.entries.End(at, subject.Relation, target)
+		c.key = appendKey(c.key[:0], target, subject.ID)
+		c.entries.End(tuple.Object{Type: subject.Type, ID: c.key}, subject.Relation, target)
 	}
 }
 

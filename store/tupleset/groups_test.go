@@ -372,3 +372,37 @@ func BenchmarkBytesOfGroups(b *testing.B) {
 		runtime.KeepAlive(g)
 	}
 }
+
+// BenchmarkStepOfGroups is what a change costs the apply: of a membership of a user of
+// whom something is kept or not, and between groups.
+func BenchmarkStepOfGroups(b *testing.B) {
+	targets := []tuple.Kind{membersOf}
+	for _, kept := range []bool{false, true} {
+		b.Run(fmt.Sprintf("user/kept=%v", kept), func(b *testing.B) {
+			g := NewGroups(1<<30, 0)
+			var v GroupView
+			v.Open(g, 1)
+			var builder Builder
+			who := make([]tuple.Subject, b.N)
+			for i := range who {
+				who[i] = tuple.Subject{Type: 2, ID: fmt.Appendf(nil, "user%06d", i)}
+				if kept {
+					l, _ := v.Begin(who[i], membersOf)
+					fillTeams(&builder, &l, []string{"core", "infra"})
+				}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range who {
+				g.Step(who[i], targets)
+			}
+		})
+	}
+	b.Run("edge", func(b *testing.B) {
+		g, from := NewGroups(1<<20, 0), teamSubject("core")
+		b.ReportAllocs()
+		for b.Loop() {
+			g.Step(from, targets)
+		}
+	})
+}
