@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) (*report.Run, error) {
 		Options: o, began: time.Now(), rates: make(map[string]float64), plan: o.plan(),
 		run: &report.Run{Version: report.RunVersion, Command: o.Command, Preset: o.Grid.Name, Rounds: o.Grid.Rounds},
 	}
-	s.run.Began = s.began.UTC().Truncate(time.Second)
+	s.run.Began, s.run.BusyBefore = s.began.UTC().Truncate(time.Second), loadAverage()
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -336,4 +336,16 @@ func (e *entrant) leave() error {
 		errs = append(errs, os.RemoveAll(e.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// loadAverage returns that of the last minute, or 0 where the system does not tell.
+func loadAverage() (average float64) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	if _, err := fmt.Sscan(string(text), &average); err != nil {
+		return 0
+	}
+	return average
 }

@@ -89,6 +89,7 @@ func (p *page) consistency() {
 func (p *page) caveats() {
 	p.printf("## What to beware of\n\n")
 	for _, c := range []string{
+		p.busy(),
 		fmt.Sprintf("The client shares %d processors with the servers. What a target answers in a second, and its latency with many in flight, are "+
 			"as much the client's as its own; processor time for one operation is not, so ratios are of that.", p.run.Machine.Cores),
 		"Databases and Tupelo write to the same disk, which may be a virtual one. Writes depend on what a sync costs there.",
@@ -99,7 +100,18 @@ func (p *page) caveats() {
 		"No target was tuned, and each can be. Corrections are welcome: [docs/benchmarks.md](../../../docs/benchmarks.md) tells how to repeat this.",
 		"Two rounds on one machine tell multiples apart, not tenths.",
 	} {
-		p.printf("- %s\n", c)
+		if c != "" {
+			p.printf("- %s\n", c)
+		}
 	}
 	p.printf("\n")
+}
+
+// busy says that others used the machine, if they did.
+func (p *page) busy() string {
+	if p.run.BusyBefore < float64(p.run.Machine.Cores)/2 {
+		return ""
+	}
+	return fmt.Sprintf("**The machine was busy with other work**: %s processes wanted its %d processors in the minute before the run. "+
+		"Throughput and latency suffer from that, each target's in its turn; processor time does less.", digits(p.run.BusyBefore), p.run.Machine.Cores)
 }

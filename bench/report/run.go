@@ -24,6 +24,9 @@ type Run struct {
 	Command string  `json:"command"` // with which it can be repeated
 	Preset  string  `json:"preset"`
 	Rounds  int     `json:"rounds"`
+	// BusyBefore is how many processes wanted a processor in the minute before the run
+	// began (the load average), where the system tells.
+	BusyBefore float64 `json:"busy_before,omitempty"`
 	// Ended says why the run ended before all was measured; it is empty if it did not.
 	Ended   string       `json:"ended,omitempty"`
 	Machine load.Machine `json:"machine"`
