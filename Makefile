@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed test-spicedb lint check bench bench-cluster bench-authzed pgo fuzz proto clean
+.PHONY: FORCE help build run run-cluster example assertions test test-long test-race test-sim test-cluster test-upgrade test-zed test-spicedb lint check bench bench-go bench-cluster bench-authzed pgo fuzz proto clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,7 +104,15 @@ lint: ## Check format, vet, staticcheck, and the example's schema and policy
 
 check: lint test ## What a commit needs
 
-bench: ## Run the benchmarks (BENCH=regexp BENCHTIME=1s)
+# Three minutes: each workload for five seconds, and what calls cost without a store,
+# and a store without calls.
+BENCHLOAD = --tuples 100k --in-flight 1,16 --duration 5s --warm-up 1s
+bench: bin/tupelo ## Measure a server under load, judging every answer (BENCHFLAGS='--tuples 1M')
+	bin/tupelo bench $(BENCHLOAD) --workload import,check,check-fully-consistent,batch-check,list-objects,list-subjects,write,mixed-99-1,watch $(BENCHFLAGS)
+	bin/tupelo bench $(BENCHLOAD) --target echo $(BENCHFLAGS)
+	bin/tupelo bench $(BENCHLOAD) --target in-process $(BENCHFLAGS)
+
+bench-go: ## Run the benchmarks in Go (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./...
 
 bench-cluster: ## Measure a cluster: writes, reads, catching up (TUPLES=300000 BENCHFLAGS='-only writes')

@@ -9,9 +9,10 @@
 //	                    ▲
 //	        team ◀─ team (nested)
 //
-// `make bench` runs the benchmarks. They report allocations and the figure that
+// `make bench-go` runs them. They report allocations and the figure that
 // matters (checks/s, tuples/s, bytes/tuple). Machines differ: compare ratios
 // within one run. `make bench-authzed` measures a process of its own as clients of
 // SpiceDB call it, beside one that does nothing; `make bench-cluster` three nodes
-// that are one: see bench/cluster.
+// that are one: see bench/cluster. `make bench` puts a server under load: see
+// bench/load.
 package bench

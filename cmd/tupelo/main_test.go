@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // runAsCommand makes the test binary be tupelo, for the tests that need a
 // process which can be killed.
-const runAsCommand = "TUPELO_TEST_RUN_AS_COMMAND"
+const runAsCommand = "RUN_AS_TUPELO" // no setting: bench keeps these from its servers
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runAsCommand) != "" {
