@@ -45,7 +45,11 @@ func (l *limitedContext) Done() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.derived == nil {
-		l.derived, l.cancel = context.WithDeadline(l.Context, l.deadline)
+		if earlier, ok := l.Context.Deadline(); ok && earlier.Before(l.deadline) {
+			l.derived = l.Context // which ends before the limit, by a timer of its own
+		} else {
+			l.derived, l.cancel = context.WithDeadline(l.Context, l.deadline)
+		}
 	}
 	return l.derived.Done()
 }
