@@ -187,7 +187,7 @@ func (s *session) spoil(id string, n int, why error) {
 
 // bring starts a target and loads it.
 func (s *session) bring(ctx context.Context, id string, set *dataset.Set) (_ *entrant, err error) {
-	if rate, ok := s.rates[id]; ok && float64(set.Size)/rate > 2*s.Grid.LoadLimit.Seconds() {
+	if rate, ok := s.rates[id]; ok && float64(set.Size)/rate > s.Grid.LoadLimit.Seconds() {
 		return nil, fmt.Errorf("not loaded: at %.0f tuples/s, as before, it would take %v, and %v are given",
 			rate, time.Duration(float64(set.Size)/rate*1e9).Round(time.Second), s.Grid.LoadLimit)
 	}
