@@ -56,9 +56,9 @@ type page struct {
 	strings.Builder
 	run     *Run
 	figures figures
-	// What the summary and the bars are about: the data set that was asked first,
-	// the largest size of it that the most targets answered, and how many checks
-	// were in flight in the middle.
+	// What the summary and the bars are about: the data set that was asked first, the
+	// size of it that there are the most figures of, and how many checks were in flight
+	// in the middle.
 	dataSet  string
 	tuples   int
 	inFlight int
@@ -75,15 +75,15 @@ func newPage(r *Run) (*page, error) {
 	}
 	p.dataSet = p.figures.all[0].dataSet
 	most := 0
-	for _, q := range p.figures.questions(func(q question) bool { return q.workload == workloadCheck && q.dataSet == p.dataSet && q.rate == 0 }) {
-		answered := 0
-		for _, t := range r.Targets {
-			if f := p.figures.find(t.ID, q); f != nil && f.calls > 0 {
-				answered++
+	for _, f := range p.figures.all { // the sizes of a grid come in order
+		figures := 0
+		for _, other := range p.figures.all {
+			if other.dataSet == p.dataSet && other.tuples == f.tuples && other.calls > 0 {
+				figures++
 			}
 		}
-		if answered >= most {
-			most, p.tuples = answered, q.tuples
+		if f.dataSet == p.dataSet && figures > most {
+			most, p.tuples = figures, f.tuples
 		}
 	}
 	var inFlights []int

@@ -229,6 +229,28 @@ func TestWhoAnswersWrongIsInNoRatio(t *testing.T) {
 	}
 }
 
+func TestWhoWasNotLoadedIsNamedWithWhatIsKnown(t *testing.T) {
+	r := goldenRun(t)
+	for i := range r.Loads {
+		if l := &r.Loads[i]; l.Target == "openfga-memory" && l.Asked == 100_000 {
+			l.Failed = "not loaded within 1m0s"
+		}
+	}
+	r.Cells = slices.DeleteFunc(r.Cells, func(c Cell) bool { return c.Target == "openfga-memory" && c.Asked == 100_000 })
+	s, err := Summary(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"With GitClub of 100 k tuples", // though with 10 k more were asked
+		"Not there to be asked: OpenFGA, memory (not loaded within 1m0s; with 10 k tuples and 16 in flight it spends 62× of Tupelo's processor time on a check).",
+	} {
+		if !strings.Contains(s, want) {
+			t.Errorf("%q does not say %q", s, want)
+		}
+	}
+}
+
 func TestARunThatWasCutShortHasAPage(t *testing.T) {
 	r := goldenRun(t)
 	r.Ended = "it was interrupted"

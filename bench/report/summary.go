@@ -86,8 +86,30 @@ func (p *page) outOfRatios() string {
 			out = append(out, text)
 		}
 	}
-	if len(out) == 0 {
-		return ""
+	text := ""
+	if len(out) > 0 {
+		text = " Not compared, because answers were wrong or missing: " + strings.Join(out, "; ") + "."
 	}
-	return " Not compared, because answers were wrong or missing: " + strings.Join(out, "; ") + "."
+	if absent := p.absent(); len(absent) > 0 {
+		text += " Not there to be asked: " + strings.Join(absent, "; ") + "."
+	}
+	return text
+}
+
+// absent names who could not be asked about the data that the summary is about, and how each
+// compares where it could be asked.
+func (p *page) absent() (all []string) {
+	for _, l := range p.run.Loads {
+		if l.Failed == "" || l.DataSet != p.dataSet || l.Asked != p.tuples {
+			continue
+		}
+		text := fmt.Sprintf("%s (%s", p.name(l.Target), l.Failed)
+		for _, q := range p.figures.questions(func(q question) bool { return q.workload == workloadCheck && q.tuples < p.tuples && q.rate == 0 }) {
+			if r, ok := p.figures.cpuRatio(l.Target, tupeloTarget, q); ok {
+				text += fmt.Sprintf("; with %s tuples and %s it spends %s of Tupelo's processor time on a check", count(float64(q.tuples)), q.load(), times(r))
+			}
+		}
+		all = append(all, text+")")
+	}
+	return all
 }
