@@ -39,7 +39,7 @@ func TestALimitedContextEndsWithItsCallOrItsLimit(t *testing.T) {
 					if c.cancelled {
 						cancel()
 					}
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 					synctest.Wait()
 					if err := limited.Err(); !errors.Is(err, c.want) || !isOver(limited) {
 						t.Errorf("it ended with %v, want %v", err, c.want)
