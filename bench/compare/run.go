@@ -203,16 +203,14 @@ func (s *session) bring(ctx context.Context, id string, set *dataset.Set) (_ *en
 	c := s.cell(e, set)
 	limited, cancel := context.WithTimeoutCause(ctx, s.Grid.LoadLimit, fmt.Errorf("not loaded within %v", s.Grid.LoadLimit))
 	defer cancel()
-	began := time.Now()
 	filled, err := load.Fill(limited, c)
-	took := time.Since(began).Seconds()
 	if err != nil {
 		if limited.Err() != nil && ctx.Err() == nil {
 			err = context.Cause(limited) // rather than what its protocol makes of that
 		}
 		return nil, err
 	}
-	s.rates[id] = float64(set.Count()) / took
+	s.rates[id] = filled.OpsPerSecond
 	if filled.Wrong > 0 {
 		return nil, fmt.Errorf("after loading, %d of %d fully consistent answers were wrong, such as %s", filled.Wrong, filled.Proofs, filled.WrongExamples[0])
 	}
