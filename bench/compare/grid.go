@@ -79,9 +79,9 @@ var grids = map[string]Grid{
 			{gitclub, 2000, 1, slices.Concat(checks(100*time.Millisecond, 1, 4), []Question{{check, 0, offered, 200 * time.Millisecond}}, others(100*time.Millisecond, 4))},
 		},
 	},
-	// About ten minutes with SpiceDB and OpenFGA.
+	// About a quarter of an hour with SpiceDB and OpenFGA.
 	"short": {
-		Rounds: 2, WarmUp: 600 * time.Millisecond, LoadLimit: time.Minute,
+		Rounds: 2, WarmUp: time.Second, LoadLimit: 3 * time.Minute,
 		Sizes: []Size{
 			{gitclub, 10_000, 1, checks(time.Second, 16)},
 			{gitclub, 100_000, 1, slices.Concat(checks(time.Second, 1, 16, 64), []Question{{check, 0, offered, 3 * time.Second}}, others(time.Second, 16))},
