@@ -30,9 +30,15 @@ import (
 // small ones are no overload where they are through in a moment, and a hundred large
 // ones may be. Calls that wait for something else, a disk or a leader, do not add to
 // it, and are bounded by the highest limit alone.
+//
+// Calls pile up before they are begun, while their goroutines wait for a turn, so in
+// an overload they are counted from their headers on. To count them so always would
+// cost each call a goroutine at its end.
 type admission struct {
 	limit    atomic.Int64
-	underWay atomic.Int64
+	underWay atomic.Int64 // begun
+	arrived  atomic.Int64 // begun or not, of those that came in an overload
+	leaves   func()       // arrived loses one
 	refused  atomic.Uint64
 	highest  int64
 	lowest   int64
@@ -64,6 +70,7 @@ func newAdmission(highest int) *admission {
 		}).Err(),
 		turns: newTurns(),
 	}
+	a.leaves = func() { a.arrived.Add(-1) }
 	a.limit.Store(a.highest)
 	return a
 }
@@ -84,11 +91,18 @@ func (a *admission) expect(services map[string]grpc.ServiceInfo) {
 
 // tap looks at a call before anything of it is read but its headers.
 func (a *admission) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
-	if a.underWay.Load() < a.limit.Load() || !a.counted[info.FullMethodName] {
+	limit := a.limit.Load()
+	overloaded := limit < a.highest
+	if !overloaded && a.underWay.Load() < limit || !a.counted[info.FullMethodName] {
 		return ctx, nil
 	}
-	a.refused.Add(1)
-	return ctx, a.refusal
+	if a.arrived.Add(1) > limit || a.underWay.Load() >= limit {
+		a.leaves()
+		a.refused.Add(1)
+		return ctx, a.refusal
+	}
+	context.AfterFunc(ctx, a.leaves) // the context is the stream's, and ends with it
+	return ctx, nil
 }
 
 // enter lets a call in, which leaves by leave, or refuses it.
@@ -129,7 +143,7 @@ func (a *admission) adapt(wait time.Duration) {
 	limit := a.limit.Load()
 	if wait > longTurn {
 		// From what is under way: a limit that nobody came near says nothing.
-		limit = min(limit, a.underWay.Load()) * 3 / 4
+		limit = min(limit, max(a.underWay.Load(), a.arrived.Load())) * 3 / 4
 	} else {
 		limit += limit/8 + 1
 	}

@@ -133,6 +133,47 @@ func TestNoMoreCallsAreUnderWayThanTheLimitSays(t *testing.T) {
 	}
 }
 
+// In an overload calls are counted from their headers on, as they pile up before they
+// are begun, and each until its stream has ended, whatever becomes of it.
+func TestAnOverloadCountsCallsBeforeTheyAreBegun(t *testing.T) {
+	a := newAdmission(1000)
+	a.counted["/m"] = true
+	info := &tap.Info{FullMethodName: "/m"}
+	if _, err := a.tap(t.Context(), info); err != nil || a.arrived.Load() != 0 {
+		t.Errorf("without an overload: %v, %d counted", err, a.arrived.Load())
+	}
+	a.limit.Store(3)
+	var ends []context.CancelFunc
+	for i := range 5 {
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		_, err := a.tap(ctx, info)
+		if refused := err != nil; refused != (i >= 3) {
+			t.Errorf("call %d: %v", i, err)
+		}
+		ends = append(ends, end)
+	}
+	if _, err := a.tap(t.Context(), &tap.Info{FullMethodName: "/other"}); err != nil {
+		t.Errorf("what does not count: %v", err)
+	}
+	for _, end := range ends {
+		end()
+	}
+	for a.arrived.Load() != 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := a.tap(t.Context(), info); err != nil {
+		t.Errorf("after their end: %v", err)
+	}
+	a.underWay.Store(3)
+	if _, err := a.tap(t.Context(), info); err == nil {
+		t.Error("calls that had begun before the overload are not counted")
+	}
+	if got := a.arrived.Load(); got != 1 {
+		t.Errorf("%d counted, with one under way", got)
+	}
+}
+
 // The limit falls from what is under way while turns are long, never below what is
 // let in always, and comes back by itself.
 func TestTheLimitFollowsTheProcessor(t *testing.T) {
