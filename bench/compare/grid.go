@@ -81,7 +81,7 @@ var grids = map[string]Grid{
 	},
 	// About a quarter of an hour with SpiceDB and OpenFGA.
 	"short": {
-		Rounds: 2, WarmUp: time.Second, LoadLimit: 3 * time.Minute,
+		Rounds: 2, WarmUp: time.Second, LoadLimit: time.Minute,
 		Sizes: []Size{
 			{gitclub, 10_000, 1, checks(time.Second, 16)},
 			{gitclub, 100_000, 1, slices.Concat(checks(time.Second, 1, 16, 64), []Question{{check, 0, offered, 3 * time.Second}}, others(time.Second, 16))},
