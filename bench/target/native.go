@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 
+	"google.golang.org/grpc"
+
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/bench/load"
@@ -150,23 +152,16 @@ func nativeListObjects(c tupelov1.TupeloClient, o dataset.Operation) load.Call {
 		if err != nil {
 			return answer, err
 		}
-		complete := false
-		for {
-			part, err := stream.Recv()
-			if errors.Is(err, io.EOF) && complete {
-				return answer, nil
-			}
-			if err != nil {
-				return answer, cutShort(err)
-			}
-			complete = part.Complete
+		err = eachPart(stream, func(part *tupelov1.ListObjectsResponse) (complete bool, err error) {
 			for _, one := range part.Objects {
 				if _, err := nativeResult(one.Result); err != nil {
-					return answer, err
+					return false, err
 				}
 				answer.Listed.Add(one.Id)
 			}
-		}
+			return part.Complete, nil
+		})
+		return answer, err
 	}
 }
 
@@ -179,23 +174,16 @@ func nativeListSubjects(c tupelov1.TupeloClient, o dataset.Operation) load.Call 
 		if err != nil {
 			return answer, err
 		}
-		complete := false
-		for {
-			part, err := stream.Recv()
-			if errors.Is(err, io.EOF) && complete {
-				return answer, nil
-			}
-			if err != nil {
-				return answer, cutShort(err)
-			}
-			complete = part.Complete
+		err = eachPart(stream, func(part *tupelov1.ListSubjectsResponse) (complete bool, err error) {
 			for _, one := range part.Subjects {
 				if _, err := nativeResult(one.Result); err != nil {
-					return answer, err
+					return false, err
 				}
 				answer.Listed.Add(one.Id)
 			}
-		}
+			return part.Complete, nil
+		})
+		return answer, err
 	}
 }
 
@@ -292,4 +280,21 @@ func nativeSubject(t tuple.Named) *tupelov1.Subject {
 
 func nativeTuple(t tuple.Named) *tupelov1.Tuple {
 	return &tupelov1.Tuple{Object: nativeObject(t), Relation: t.Relation, Subject: nativeSubject(t)}
+}
+
+// eachPart takes the parts of a list, of which the last must say that it is complete.
+func eachPart[P any](stream grpc.ServerStreamingClient[P], take func(*P) (complete bool, err error)) error {
+	complete := false
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) && complete {
+			return nil
+		}
+		if err != nil {
+			return cutShort(err)
+		}
+		if complete, err = take(part); err != nil {
+			return err
+		}
+	}
 }
