@@ -115,15 +115,17 @@ func (f *Offline) stage() error {
 	return nil
 }
 
-// fits refuses a replica that is not empty, and waits for one that is to lead. That
-// it is alone is known: no other can be opened without its port.
+// fits waits until the replica leads, and refuses it if it is not empty. That it is
+// alone is known: no other can be opened without its port. Before it leads, its log
+// may hold tuples that the state has not yet.
 func (f *Offline) fits(ctx context.Context) error {
-	counters, _ := f.node.store.Counters()
-	if len(counters) > 0 {
+	if _, err := f.node.Ready(ctx); err != nil {
+		return err
+	}
+	if counters, _ := f.node.store.Counters(); len(counters) > 0 {
 		return fmt.Errorf("%w: it has, or has had, tuples; import through its server, or into another directory", ErrOffline)
 	}
-	_, err := f.node.Ready(ctx)
-	return err
+	return nil
 }
 
 // Client asks the replica as it is to become: its schema can be written.
