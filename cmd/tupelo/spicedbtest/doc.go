@@ -15,7 +15,7 @@
 // that there is. Without -spicedb the tests are skipped.
 //
 //	make test-spicedb
-//	go test ./cmd/tupelo/spicedbtest -spicedb bin/spicedb-v1.56.2 -tupelo bin/tupelo
+//	go test ./cmd/tupelo/spicedbtest -spicedb $PWD/bin/spicedb-v1.56.2 -tupelo $PWD/bin/tupelo
 //
 // Read next: side_test.go.
 package spicedbtest

@@ -3,12 +3,14 @@ package zedtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,8 +18,9 @@ import (
 )
 
 var (
-	zedFlag    = flag.String("zed", "", "the command zed; without it nothing is tested")
-	tupeloFlag = flag.String("tupelo", "", "the program to test, if not one built now")
+	zedFlag     = flag.String("zed", "", "the command zed; without it nothing is tested")
+	tupeloFlag  = flag.String("tupelo", "", "the program to test, if not one built now")
+	spicedbFlag = flag.String("spicedb", "", "the program spicedb; without it nothing is compared with it")
 )
 
 const token = "a-preshared-key"
@@ -25,6 +28,7 @@ const token = "a-preshared-key"
 // world is a server, and zed with its address and token.
 type world struct {
 	zed, address, home string
+	token              string // that the last write printed
 }
 
 // tupelo returns the program to test.
@@ -44,8 +48,29 @@ func tupelo(t *testing.T) string {
 	return binary
 }
 
-// newWorld starts a server on a free port, which ends with the test.
+// newWorld starts a Tupelo on a free port, which ends with the test.
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := newZed(t)
+	w.serve(t, tupelo(t), "serve", "--memory", "--listen", w.address, "--token", token)
+	return w
+}
+
+// newSpiceDB starts a SpiceDB likewise.
+func newSpiceDB(t *testing.T) *world {
+	t.Helper()
+	w := newZed(t)
+	if *spicedbFlag == "" {
+		t.Skip("no -spicedb: make test-spicedb builds it")
+	}
+	w.serve(t, *spicedbFlag, "serve", "--skip-release-check", "--telemetry-endpoint", "", "--datastore-engine", "memory",
+		"--datastore-revision-quantization-interval", "0s", "--grpc-addr", w.address, "--grpc-preshared-key", token,
+		"--http-enabled=false", "--metrics-enabled=false", "--log-level", "error")
+	return w
+}
+
+// newZed returns zed with a free address, where no server is yet.
+func newZed(t *testing.T) *world {
 	t.Helper()
 	if *zedFlag == "" {
 		t.Skip("no -zed: make test-zed builds it")
@@ -58,10 +83,18 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{zed: zed, address: listener.Addr().String(), home: t.TempDir()}
-	_ = listener.Close()
+	defer func() { _ = listener.Close() }()
+	return &world{zed: zed, address: listener.Addr().String(), home: t.TempDir()}
+}
 
-	server := exec.Command(tupelo(t), "serve", "--memory", "--listen", w.address, "--token", token)
+// serve starts a server at the world's address, which ends with the test.
+func (w *world) serve(t *testing.T, program string, args ...string) {
+	t.Helper()
+	path, err := filepath.Abs(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(path, args...)
 	server.Env = environment()
 	var said bytes.Buffer
 	server.Stdout, server.Stderr = &said, &said
@@ -71,35 +104,39 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		_ = server.Process.Signal(syscall.SIGTERM)
 		if err := server.Wait(); err != nil {
-			t.Errorf("the server ends with %v\n%s", err, said.String())
+			t.Errorf("%s ends with %v\n%s", filepath.Base(path), err, said.String())
 		}
 	})
-	for range 100 {
+	for range 200 {
 		if conn, err := net.Dial("tcp", w.address); err == nil {
 			_ = conn.Close()
-			return w
+			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatal("the server does not listen")
-	return nil
+	t.Fatalf("%s does not listen", path)
 }
 
 // environment is that of the tests without settings of either program.
 func environment(extra ...string) (env []string) {
 	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "TUPELO_") && !strings.HasPrefix(variable, "ZED_") {
+		if !strings.HasPrefix(variable, "TUPELO_") && !strings.HasPrefix(variable, "ZED_") && !strings.HasPrefix(variable, "SPICEDB_") {
 			env = append(env, variable)
 		}
 	}
 	return append(env, extra...)
 }
 
+// environment gives zed a home of its own, with a password for what it keeps of contexts.
+func (w *world) environment() []string {
+	return environment("XDG_CONFIG_HOME="+w.home, "HOME="+w.home, "NO_COLOR=1", "ZED_KEYRING_PASSWORD="+token)
+}
+
 // command is zed with the server's address and token, and a home of its own.
 func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
-	args = append(args, "--endpoint", w.address, "--token", token, "--insecure", "--log-level", "info")
+	args = append([]string{"--endpoint", w.address, "--token", token, "--insecure", "--log-level", "info"}, args...)
 	command := exec.CommandContext(ctx, w.zed, args...)
-	command.Env = environment("XDG_CONFIG_HOME="+w.home, "HOME="+w.home, "NO_COLOR=1")
+	command.Env = w.environment()
 	return command
 }
 
@@ -107,6 +144,30 @@ func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 func (w *world) run(t *testing.T, args ...string) string {
 	t.Helper()
 	return w.runWith(t, "", args...)
+}
+
+// bare runs zed without address and token, which it has from its contexts.
+func (w *world) bare(t *testing.T, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), w.zed, args...)
+	command.Env = w.environment()
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("zed %s: %v\n%s", strings.Join(args, " "), err, output)
+	}
+	return plain(string(output))
+}
+
+// has reports whether this version of zed has a flag, or a command below another,
+// and logs if it has not.
+func (w *world) has(t *testing.T, name string, command ...string) bool {
+	t.Helper()
+	help := w.run(t, append(slices.Clone(command), "--help")...)
+	found := slices.Contains(strings.Fields(help), name)
+	if !found {
+		t.Logf("this zed has no %s of %s", name, strings.Join(command, " "))
+	}
+	return found
 }
 
 // runWith gives zed an input.
@@ -128,8 +189,9 @@ func (w *world) runWith(t *testing.T, input string, args ...string) string {
 func (w *world) refused(t *testing.T, args ...string) string {
 	t.Helper()
 	output, err := w.command(t.Context(), args...).CombinedOutput()
-	if err == nil {
-		t.Errorf("zed %s is not refused:\n%s", strings.Join(args, " "), plain(string(output)))
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
+		t.Errorf("zed %s is not refused: %v\n%s", strings.Join(args, " "), err, plain(string(output)))
 	}
 	return plain(string(output))
 }

@@ -86,8 +86,25 @@ func TestZedWritesReadsAndComparesSchemas(t *testing.T) {
 	if read := w.run(t, "schema", "read"); read != strings.TrimSpace(schema) {
 		t.Errorf("read\n%s", read)
 	}
+	wantIn(t, w.refused(t, "schema", "write", w.file(t, "bad.zed", "definition user {")), "InvalidArgument", "is not closed")
+	if !w.has(t, "diff", "schema") { // then DiffSchema is tested in api/authzed only
+		return
+	}
 	wantIn(t, w.run(t, "schema", "diff", first, w.file(t, "second.zed", schema+"\ndefinition issue {}\n")), "Added definition: issue")
-	w.refused(t, "schema", "write", w.file(t, "bad.zed", "definition user {"))
+}
+
+func TestZedCopiesASchemaFromOneServerToAnother(t *testing.T) {
+	w, other := filled(t), newWorld(t)
+	w.bare(t, "context", "set", "here", w.address, token, "--insecure")
+	w.bare(t, "context", "set", "there", other.address, token, "--insecure")
+	w.bare(t, "schema", "copy", "here", "there")
+	if read := other.run(t, "schema", "read"); read != strings.TrimSpace(schema) {
+		t.Errorf("read\n%s", read)
+	}
+	w.bare(t, "context", "use", "here")
+	if got := w.bare(t, "permission", "check", "repository:site", "push", "user:ana"); got != "true" {
+		t.Errorf("in the context: %q", got)
+	}
 }
 
 func TestZedWritesReadsAndDeletesRelationships(t *testing.T) {
@@ -147,15 +164,22 @@ func TestZedChecks(t *testing.T) {
 	wantIn(t, w.run(t, "permission", "check", "repository:site", "push", "user:ana", "--schema"), "definition repository")
 	wantIn(t, w.refused(t, "permission", "check", "document:site", "push", "user:ana"), "FailedPrecondition")
 	wantIn(t, w.run(t, "permission", "bulk", "repository:site#push@user:ana", "document:site#push@user:ana", "repository:site#push@user:bo"),
-		"repository:site#push@user:ana => true", "document:site#push@user:ana => error", "repository:site#push@user:bo => false")
+		"=> true", "=> error", "ERROR_REASON_UNKNOWN_DEFINITION", "=> false")
 }
 
 func TestZedExpandsAndLooksUp(t *testing.T) {
 	w := filled(t)
 	wantIn(t, w.run(t, "permission", "expand", "pull", "repository:site"), "exclusion", "union", "team:core->member", "user:cy")
-	wantLines(t, w.run(t, "permission", "lookup-resources", "repository", "pull", "user:dan", "--page-limit", "1", "--show-cursor=false"), "docs", "site")
-	wantLines(t, w.run(t, "permission", "lookup-resources", "repository", "pull", "user:bo", "--show-cursor=false"),
-		"site", "wiki (caveated, missing context: hour)")
+	lookup := []string{"permission", "lookup-resources"}
+	ask := func(subject string, more ...string) []string {
+		return slices.Concat(lookup, []string{"repository", "pull", subject}, more)
+	}
+	var paged, quiet []string
+	if w.has(t, "--show-cursor", lookup...) {
+		paged, quiet = []string{"--page-limit", "1", "--show-cursor=false"}, []string{"--show-cursor=false"}
+	}
+	wantLines(t, w.run(t, ask("user:dan", paged...)...), "docs", "site")
+	wantLines(t, w.run(t, ask("user:bo", quiet...)...), "site", "wiki (caveated, missing context: hour)")
 	wantLines(t, w.run(t, "permission", "lookup-subjects", "repository:docs", "pull", "user"), "user:dan")
 	wantIn(t, w.run(t, "permission", "lookup-subjects", "repository:site", "pull", "user"), "user:*", "cy")
 }
@@ -172,7 +196,11 @@ func TestZedImportsValidationFiles(t *testing.T) {
 func TestZedBacksUpAndRestores(t *testing.T) {
 	w := filled(t)
 	backup := filepath.Join(w.home, "backup")
-	w.run(t, "backup", "create", backup, "--page-limit", "2")
+	create := []string{"backup", "create"}
+	if w.has(t, "--page-limit", create...) {
+		create = append(create, "--page-limit", "2")
+	}
+	w.run(t, append(create, backup)...)
 	if _, err := os.Stat(backup); err != nil {
 		t.Fatal(err)
 	}
