@@ -286,6 +286,11 @@ func (b *batch) find(key []byte) (version, error) {
 	if !it.seekPrefix(splitKey(key)) || string(withoutRevision(it.Key())) != string(key) {
 		return version{}, it.Error()
 	}
+	return versionAt(it)
+}
+
+// versionAt returns the version that an iterator stands on.
+func versionAt(it *iterator) (version, error) {
 	value, err := it.ValueAndErr()
 	v := version{revision: decodeRevision(it.Key()), live: isLive(value)}
 	if err == nil && v.live {

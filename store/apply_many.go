@@ -84,19 +84,63 @@ func (m *many) sort() {
 // update before names already.
 func (b *batch) lookUpMany(m *many) error {
 	m.states = slices.Grow(m.states[:0], len(m.order))[:len(m.order)]
+	g := gaps{trials: b.store.gapTrials}
 	for at, i := range m.order {
 		key := m.key(i)
 		if at > 0 && bytes.Equal(key, m.key(m.order[at-1])) {
 			m.states[i] = version{namedBy: 1}
 			continue
 		}
-		v, err := b.find(key)
+		v, err := b.findNext(&g, key)
 		if err != nil {
 			return err
 		}
 		m.states[i] = v
 	}
 	return nil
+}
+
+// gapTrials is how many seeks lookUpMany makes before it judges whether gaps pay,
+// and gapWorth how many tuples each must have answered for: a seek that no bloom
+// filter can answer reads a block of every level, and costs as much as that.
+const (
+	gapTrials = 4
+	gapWorth  = 8
+)
+
+// gaps is how lookUpMany goes through the index: tuples that are imported together
+// mostly lie together, in gaps between those that are stored, and one seek to the
+// first stored key behind tells that none before it is there. Where tuples lie
+// scattered, each is sought by itself, which bloom filters mostly answer.
+type gaps struct {
+	trials         int // seeks that are left until gaps are judged
+	sought, keys   int // seeks so far, and the tuples that they answered for
+	inGap, scatter bool
+}
+
+// findNext is find for keys that ascend from one call to the next.
+func (b *batch) findNext(g *gaps, key []byte) (version, error) {
+	if g.scatter || g.trials == 0 {
+		return b.find(key)
+	}
+	it, err := b.reads()
+	if err != nil {
+		return version{}, err
+	}
+	g.keys++
+	if g.inGap && (!it.Valid() || bytes.Compare(key, withoutRevision(it.Key())) < 0) {
+		return version{}, nil
+	}
+	if g.sought++; g.sought > g.trials && g.keys < gapWorth*g.sought {
+		g.scatter = true
+		return b.find(key)
+	}
+	it.key = append(it.key[:0], key...)
+	g.inGap = true
+	if !it.seek() || !bytes.Equal(withoutRevision(it.Key()), key) {
+		return version{}, it.Error()
+	}
+	return versionAt(it)
 }
 
 // checkMany refuses the command for its first update that is at fault.

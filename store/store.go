@@ -54,8 +54,10 @@ type Store struct {
 	searchLimit int
 	// manyUpdates is the constant of that name; tests change it.
 	manyUpdates int
-	many        many // the apply's
-	faults      faults
+	// gapTrials is the constant of that name; tests change it.
+	gapTrials int
+	many      many // the apply's
+	faults    faults
 	// at is told of the steps of loads and of the apply, for tests that hold them
 	// there; nil otherwise.
 	at func(step)
@@ -98,7 +100,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the state database: %w", err)
 	}
-	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits, searchLimit: maxSearched, manyUpdates: manyUpdates}
+	s := &Store{options: o, marker: marker, keyLimits: formatKeyLimits, searchLimit: maxSearched, manyUpdates: manyUpdates, gapTrials: gapTrials}
 	if err := s.openMarked(name); err != nil {
 		_ = marker.Close()
 		return nil, err
