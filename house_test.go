@@ -92,6 +92,7 @@ var imports = map[string][]edge{
 	},
 	"api/authzed/backup": {
 		{"api/tupelov1", "relationships are read as tuples of the protocol, and written from them"},
+		{"schema", "a file that leaves expirations out is refused if its schema has any"},
 	},
 	"validate": {
 		{"rewrite", "it asks assertions, expands lists, and explains what does not hold"},

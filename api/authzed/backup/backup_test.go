@@ -161,6 +161,27 @@ func TestABackupMadeByALibraryForAvroIsRead(t *testing.T) {
 	}
 }
 
+func TestABackupWithoutExpirationsIsRefusedIfThereMayHaveBeenSome(t *testing.T) {
+	const expiring = "use expiration\n\ndefinition user {}\n\ndefinition team {\n\trelation member: user | user with expiration\n}\n"
+	file := func(fields, text string) []byte {
+		return byLibrary(t, layoutWith(fields), ocf.Snappy, avroSchema{text},
+			avroRelationship{ObjectType: "team", ObjectID: "core", Relation: "member", SubjectObjectType: "user", SubjectObjectID: "ana"})
+	}
+	for _, test := range []struct {
+		fields, text string
+		want         error
+	}{
+		{olderFields, expiring, ErrNoExpirations},
+		{newerFields, expiring, nil},
+		{olderFields, "use expiration\n\ndefinition user {}\n", nil},
+		{olderFields, "nonsense", nil},
+	} {
+		if _, err := NewReader(bytes.NewReader(file(test.fields, test.text))); !errors.Is(err, test.want) {
+			t.Errorf("%q: %v, want %v", test.text, err, test.want)
+		}
+	}
+}
+
 func TestTheGoldenBackupIsRead(t *testing.T) {
 	const name = "testdata/golden.zedbackup"
 	if *update {
@@ -367,7 +388,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		first, err := told(file)
 		if err != nil {
-			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrDamaged) {
+			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNoExpirations) {
 				t.Fatalf("an error of no kind: %v", err)
 			}
 			return

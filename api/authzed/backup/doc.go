@@ -16,10 +16,11 @@
 //
 // Invariants:
 //
-//   - K1. Whatever is in a file, reading it ends in tuples or in ErrFormat or
-//     ErrDamaged, and holds one block at a time, of at most maxBlockBytes.
+//   - K1. Whatever is in a file, reading it ends in tuples or in an error of
+//     errors.go, and holds one block at a time, of at most maxBlockBytes.
 //   - K2. A relationship comes to say what it said: a field that this version does
-//     not know is refused, and an expiration is never taken for none.
+//     not know is refused, and an expiration is never taken for none. Older files
+//     leave expirations out: they are read only if their schema lets nothing expire.
 //   - K3. An expiration is written in whole milliseconds, the earlier ones: it is
 //     all that the form has.
 //

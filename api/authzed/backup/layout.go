@@ -12,6 +12,7 @@ const (
 	namespace        = "com.authzed.spicedb.backup"
 	schemaName       = "schema_v1"
 	relationshipName = "relationship_v1"
+	expirationName   = "expiration"
 
 	metaLayout = "avro.schema"
 	metaCodec  = "avro.codec"
@@ -41,13 +42,13 @@ var ours = []record{
 	{relationshipName, []field{
 		{"object_type", "string"}, {"object_id", "string"}, {"relation", "string"},
 		{"subject_object_type", "string"}, {"subject_object_id", "string"}, {"subject_relation", "string"},
-		{"caveat_name", "string"}, {"caveat_context", "bytes"}, {"expiration", "long"},
+		{"caveat_name", "string"}, {"caveat_context", "bytes"}, {expirationName, "long"},
 	}},
 	{schemaName, []field{{"schema_text", "string"}}},
 }
 
 // optional are the fields that older files do not have.
-var optional = []string{"expiration"}
+var optional = []string{expirationName}
 
 // avroRecord is a record as JSON has it.
 type avroRecord struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/schema"
 )
 
 // Reader reads a backup.
@@ -24,7 +26,8 @@ type Reader struct {
 	left   int64  // records in it
 }
 
-// NewReader returns a reader of a file, of which it has read the schema.
+// NewReader returns a reader of a file, of which it has read the schema. Beside
+// ErrFormat and ErrDamaged there is ErrNoExpirations.
 func NewReader(r io.Reader) (*Reader, error) {
 	file, err := openContainer(r)
 	if err != nil {
@@ -45,7 +48,34 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, fmt.Errorf("%w: it does not begin with its schema", ErrDamaged)
 	}
 	b.schema = first.text["schema_text"]
+	if !b.tellsExpirations() && mayExpire(b.schema) {
+		return nil, ErrNoExpirations
+	}
 	return b, nil
+}
+
+// tellsExpirations reports whether relationships have a field for when they expire.
+func (b *Reader) tellsExpirations() bool {
+	return slices.ContainsFunc(b.layout, func(r record) bool {
+		return r.name == relationshipName && slices.ContainsFunc(r.fields, func(f field) bool { return f.name == expirationName })
+	})
+}
+
+// mayExpire reports whether a schema takes relationships that expire. One that is
+// wrong takes none, and is refused by those who write it.
+func mayExpire(text string) bool {
+	tree, err := schema.Load("", text)
+	if err != nil {
+		return false
+	}
+	for _, d := range tree.Definitions {
+		for _, m := range d.Members {
+			if r, ok := m.(*schema.Relation); ok && slices.ContainsFunc(r.Types, func(t *schema.TypeRef) bool { return t.Expiration }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Schema returns the schema.

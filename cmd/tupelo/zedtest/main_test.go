@@ -28,6 +28,7 @@ const token = "a-preshared-key"
 // world is a server, and zed with its address and token.
 type world struct {
 	zed, address, home string
+	program            string // Tupelo, if that is the server
 	token              string // that the last write printed
 }
 
@@ -52,7 +53,8 @@ func tupelo(t *testing.T) string {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := newZed(t)
-	w.serve(t, tupelo(t), "serve", "--memory", "--listen", w.address, "--token", token)
+	w.program = tupelo(t)
+	w.serve(t, w.program, "serve", "--memory", "--listen", w.address, "--token", token)
 	return w
 }
 
@@ -156,6 +158,25 @@ func (w *world) bare(t *testing.T, args ...string) string {
 		t.Fatalf("zed %s: %v\n%s", strings.Join(args, " "), err, output)
 	}
 	return plain(string(output))
+}
+
+// tupelo runs Tupelo's own command line against the server, and returns what it
+// prints before the zookie.
+func (w *world) tupelo(t *testing.T, args ...string) string {
+	t.Helper()
+	output, err := w.tupeloCommand(t, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("tupelo %s: %v\n%s", strings.Join(args, " "), err, output)
+	}
+	before, _, _ := strings.Cut(string(output), "zookie ")
+	return before
+}
+
+func (w *world) tupeloCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), w.program, args...)
+	command.Env = environment("TUPELO_ADDR="+w.address, "TUPELO_TOKEN="+token)
+	return command
 }
 
 // has reports whether this version of zed has a flag, or a command below another,

@@ -218,6 +218,46 @@ func TestZedBacksUpAndRestores(t *testing.T) {
 	other.run(t, "backup", "restore", backup, "--conflict-strategy", "skip")
 }
 
+func TestZedAndTupeloTakeEachOthersBackups(t *testing.T) {
+	w := filled(t)
+	all := w.tupelo(t, "read", "repository")
+	byZed, byTupelo := filepath.Join(w.home, "by-zed"), filepath.Join(w.home, "by-tupelo")
+	w.run(t, "backup", "create", byZed)
+	w.tupelo(t, "export", "--to-backup", byTupelo)
+	if a, b := w.run(t, "backup", "parse-relationships", byZed), w.run(t, "backup", "parse-relationships", byTupelo); !slices.Equal(lines(a), lines(b)) {
+		t.Errorf("zed reads of its own\n%s\nand of Tupelo's\n%s", a, b)
+	}
+	imported, restored := newWorld(t), newWorld(t)
+	imported.tupelo(t, "import", "--from-backup", byZed)
+	restored.run(t, "backup", "restore", byTupelo)
+	for _, other := range []*world{imported, restored} {
+		if got := other.tupelo(t, "read", "repository"); got != all {
+			t.Errorf("brought is\n%s\nof\n%s", got, all)
+		}
+		if got := other.run(t, "schema", "read"); got != strings.TrimSpace(schema) {
+			t.Errorf("the schema is\n%s", got)
+		}
+	}
+}
+
+func TestABackupOfAnOlderZedMakesNothingPermanent(t *testing.T) {
+	w := newWorld(t)
+	w.run(t, "schema", "write", w.file(t, "expiring.zed", "use expiration\n\ndefinition user {}\n\ndefinition team {\n\trelation member: user | user with expiration\n}\n"))
+	w.tupelo(t, "write", "team:core#member@user:ana[expiration:2101-01-01T00:00:00Z]")
+	all, file := w.tupelo(t, "read", "team"), filepath.Join(w.home, "backup")
+	w.run(t, "backup", "create", file)
+	other := newWorld(t)
+	command := other.tupeloCommand(t, "import", "--from-backup", file)
+	output, err := command.CombinedOutput()
+	if err != nil { // this zed leaves expirations out
+		wantIn(t, string(output), "leaves out when relationships expire")
+		return
+	}
+	if got := other.tupelo(t, "read", "team"); got != all {
+		t.Errorf("imported is\n%s\nof\n%s", got, all)
+	}
+}
+
 func TestZedWatches(t *testing.T) {
 	w := filled(t)
 	token := w.run(t, "relationship", "touch", "repository:site", "reader", "user:eve")
