@@ -71,6 +71,9 @@ var imports = map[string][]edge{
 	"api/peerv1":    nil, // generated
 	"api/peer/cert": nil, // certificates are files
 	"api/codec":     nil, // it is told of messages by those who know them
+	"api/codec/codectest": {
+		{"api/codec", "it holds fast paths to the library"},
+	},
 	"api/peer": {
 		{"api/peer/cert", "what the connections between nodes are secured by"},
 		{"api/peerv1", "what nodes ask each other"},
@@ -87,6 +90,7 @@ var imports = map[string][]edge{
 	},
 	"api/authzed": {
 		{"api", "what the other protocol asks for is what the handlers do"},
+		{"api/codec", "the messages of checks and relationships have fast paths"},
 		{"api/tupelov1", "the handlers' messages"},
 		{"schema", "schemas are described and compared by their trees, and traces speak of their names and caveats"},
 	},
@@ -200,12 +204,14 @@ var testImports = map[string][]edge{
 		{"schema/schematest", "random schemas"},
 	},
 	"api": {
+		{"api/codec/codectest", "its fast paths are held to the library"},
 		{"rewrite/oracle", "what the handlers answer at any revision must agree with it"},
 		{"rewrite/rewritetest", "random tuples"},
 		{"schema/schematest", "random schemas"},
 	},
 	"api/peer": {{"api/tupelov1", "the calls that are forwarded"}},
 	"api/authzed": {
+		{"api/codec/codectest", "its fast paths are held to the library"},
 		{"replica", "it runs a whole node in the test's process"},
 		{"schema/schematest", "random schemas"},
 		{"rewrite/rewritetest", "random tuples"},
@@ -298,8 +304,8 @@ var territories = []territory{
 	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load", "bench/report"}, "latencies, in a form that others read"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
-	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/peer", "bench/target", "examples"}, "the edge and its clients"},
-	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster", "bench/target"}, "messages stay at the edge"},
+	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/codec/codectest", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/peer", "bench/target", "examples"}, "the edge and its clients"},
+	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/codec/codectest", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster", "bench/target"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},
 	{"github.com/anishathalye/porcupine", []string{"raft/sim/history"}, "one package judges whether histories are linearizable"},
 	{"github.com/prometheus/client_golang", []string{"api", "cmd/tupelo"}, "metrics are served at the edge"},

@@ -4,7 +4,6 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/codec"
 	"github.com/tupelodb/tupelo/api/tupelov1"
@@ -39,36 +38,29 @@ type terms struct {
 func readCheckRequest(data []byte, m *tupelov1.CheckRequest) bool {
 	m.Reset()
 	about := &terms{}
-	fields := codec.FieldsOf(string(data))
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(string(data), func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			m.Consistency, ok = readConsistency(f.Text, m.Consistency == nil)
 		case codec.Text(2):
-			ok = readObject(f.Text, &about.object)
-			m.Object = &about.object
+			m.Object, ok = &about.object, readObject(f.Text, &about.object)
 		case codec.Text(3):
 			ok = f.Set(&m.Relation)
 		case codec.Text(4):
-			ok = readSubject(f.Text, &about.subject)
-			m.Subject = &about.subject
+			m.Subject, ok = &about.subject, readSubject(f.Text, &about.subject)
 		case codec.Text(5):
-			m.Context, ok = readContext(f.In(data), m.Context == nil)
+			m.Context, ok = codec.ReadStruct(f.In(data), m.Context == nil)
 		case codec.Small(6):
 			m.WithExplanation, ok = f.Value != 0, true
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }
 
 func readBatchCheckRequest(data []byte, m *tupelov1.BatchCheckRequest) bool {
 	m.Reset()
-	fields := codec.FieldsOf(string(data))
-	n := fields.Count(codec.Text(2))
+	text := string(data)
+	n := codec.Count(text, codec.Text(2))
 	if n > maxBatchItems { // which is refused, and need not take memory before
 		return false
 	}
@@ -76,8 +68,7 @@ func readBatchCheckRequest(data []byte, m *tupelov1.BatchCheckRequest) bool {
 	if n > 0 {
 		m.Items = make([]*tupelov1.BatchCheckItem, 0, n)
 	}
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			m.Consistency, ok = readConsistency(f.Text, m.Consistency == nil)
@@ -86,11 +77,8 @@ func readBatchCheckRequest(data []byte, m *tupelov1.BatchCheckRequest) bool {
 			m.Items = append(m.Items, &q.item)
 			ok = q.read(f.In(data), f.Text)
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }
 
 // batchQuestion is an item of a batch with its messages.
@@ -100,70 +88,32 @@ type batchQuestion struct {
 }
 
 func (q *batchQuestion) read(data []byte, text string) bool {
-	fields := codec.FieldsOf(text)
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
-			ok = readObject(f.Text, &q.object)
-			q.item.Object = &q.object
+			q.item.Object, ok = &q.object, readObject(f.Text, &q.object)
 		case codec.Text(2):
 			ok = f.Set(&q.item.Relation)
 		case codec.Text(3):
-			ok = readSubject(f.Text, &q.subject)
-			q.item.Subject = &q.subject
+			q.item.Subject, ok = &q.subject, readSubject(f.Text, &q.subject)
 		case codec.Text(4):
-			q.item.Context, ok = readContext(f.In(data), q.item.Context == nil)
+			q.item.Context, ok = codec.ReadStruct(f.In(data), q.item.Context == nil)
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }
 
-func readObject(text string, o *tupelov1.Object) bool {
-	fields := codec.FieldsOf(text)
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
-		switch f.Key {
-		case codec.Text(1):
-			ok = f.Set(&o.Type)
-		case codec.Text(2):
-			ok = f.Set(&o.Id)
-		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
-}
+func readObject(text string, o *tupelov1.Object) bool { return codec.ReadTexts(text, &o.Type, &o.Id) }
 
 func readSubject(text string, s *tupelov1.Subject) bool {
-	fields := codec.FieldsOf(text)
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
-		switch f.Key {
-		case codec.Text(1):
-			ok = f.Set(&s.Type)
-		case codec.Text(2):
-			ok = f.Set(&s.Id)
-		case codec.Text(3):
-			ok = f.Set(&s.Relation)
-		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+	return codec.ReadTexts(text, &s.Type, &s.Id, &s.Relation)
 }
 
 // readConsistency reads a message that is the first of its field.
 func readConsistency(text string, first bool) (*tupelov1.Consistency, bool) {
 	c := &tupelov1.Consistency{}
-	fields := codec.FieldsOf(text)
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := true
+	return c, first && codec.Read(text, func(f codec.Field) (ok bool) {
+		ok = true
 		switch f.Key {
 		case codec.Small(1):
 			c.Requirement = &tupelov1.Consistency_MinimizeLatency{MinimizeLatency: f.Value != 0}
@@ -180,25 +130,8 @@ func readConsistency(text string, first bool) (*tupelov1.Consistency, bool) {
 		default:
 			ok = false
 		}
-		if !ok {
-			return c, false
-		}
-	}
-	return c, first && fields.Whole()
-}
-
-// fastContextBytes is the longest context that is read here: too short to nest as
-// deep as the library stops at, which depends on how deep it lies itself.
-const fastContextBytes = 4096
-
-// readContext reads a message that is the first of its field. There is no fast way
-// of reading it, but its request has one.
-func readContext(data []byte, first bool) (*structpb.Struct, bool) {
-	if !first || len(data) > fastContextBytes {
-		return nil, false
-	}
-	s := &structpb.Struct{}
-	return s, proto.Unmarshal(data, s) == nil
+		return ok
+	})
 }
 
 func fastSize(message any) (int, bool) {

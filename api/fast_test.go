@@ -1,10 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,67 +11,22 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/codec"
+	"github.com/tupelodb/tupelo/api/codec/codectest"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
-// fastKinds are messages with a fast path, empty.
-var fastKinds = []func() proto.Message{
-	func() proto.Message { return &tupelov1.CheckRequest{} },
-	func() proto.Message { return &tupelov1.BatchCheckRequest{} },
-	func() proto.Message { return &tupelov1.CheckResponse{} },
-	func() proto.Message { return &tupelov1.BatchCheckResponse{} },
-	func() proto.Message { return &tupelov1.WriteRequest{} },
-	func() proto.Message { return &tupelov1.ImportRequest{} },
+func newFastCodec() *codec.Codec { return held().Codec() }
+
+func TestMessagesInTheirPlainFormTakeTheFastPath(t *testing.T) { codectest.Plain(t, held()) }
+
+func TestFastPathsAgreeWithTheLibraryOnDamagedMessages(t *testing.T) {
+	codectest.Damaged(t, held(), 60_000)
 }
 
-func newFastCodec() *codec.Codec {
-	c := codec.New()
-	c.Add(fastMessages)
-	return c
-}
+func FuzzFastMessages(f *testing.F) { codectest.Fuzz(f, held()) }
 
-// agree has both read a message from wire, and both write what came of it.
-func agree(t *testing.T, c *codec.Codec, empty func() proto.Message, wire []byte) {
-	t.Helper()
-	want, got := empty(), empty()
-	wantErr := proto.Unmarshal(wire, want)
-	given := slices.Clone(wire)
-	gotErr := c.Unmarshal(mem.BufferSlice{mem.SliceBuffer(given)}, got)
-	for i := range given {
-		given[i] = 0xff // it is the transport's again
-	}
-	if (wantErr == nil) != (gotErr == nil) {
-		t.Fatalf("%T from %x: %v, and the library: %v", want, wire, gotErr, wantErr)
-	}
-	if wantErr != nil {
-		return
-	}
-	if !proto.Equal(want, got) {
-		t.Fatalf("%T from %x: %v, and the library: %v", want, wire, got, want)
-	}
-	written, err := c.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	deterministic := proto.MarshalOptions{Deterministic: true}
-	plain, err := deterministic.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(written.Materialize()) != len(plain) {
-		t.Fatalf("%v is written as %x, by the library as %x", want, written.Materialize(), plain)
-	}
-	again := empty()
-	if err := proto.Unmarshal(written.Materialize(), again); err != nil || !proto.Equal(again, want) {
-		t.Fatalf("%v is written as %x, which is %v: %v", want, written.Materialize(), again, err)
-	}
-	if fields, hasMaps := fastSize(want); hasMaps && fields == len(plain) && !bytes.Equal(written.Materialize(), plain) {
-		t.Fatalf("%v is written as %x, by the library as %x", want, written.Materialize(), plain)
-	}
-}
-
-// plainMessages are as clients and handlers make them: no fast path may decline them.
-func plainMessages() []proto.Message {
+// held are the fast paths, and messages in their plain form.
+func held() *codectest.Held {
 	zookie := &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtLeastAsFresh{AtLeastAsFresh: "zookie"}}
 	context, err := structpb.NewStruct(map[string]any{"hour": 12.0})
 	if err != nil {
@@ -93,84 +45,21 @@ func plainMessages() []proto.Message {
 		write.Updates = append(write.Updates, &tupelov1.Update{Operation: tupelov1.Update_Operation(i % 4), Tuple: t})
 		bring.Tuples = append(bring.Tuples, t)
 	}
-	return []proto.Message{
-		&tupelov1.CheckRequest{Object: object, Relation: "cancel", Subject: subject},
-		&tupelov1.CheckRequest{Object: object, Relation: "cancel", Subject: &tupelov1.Subject{Type: "team", Id: "core", Relation: "member"}, Consistency: &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}},
-		&tupelov1.CheckRequest{Consistency: exactly("zookie"), Object: object, Relation: "cancel", Subject: subject, Context: context, WithExplanation: true},
-		&tupelov1.CheckRequest{Consistency: &tupelov1.Consistency{Requirement: &tupelov1.Consistency_MinimizeLatency{MinimizeLatency: true}}},
-		batch, &tupelov1.BatchCheckRequest{}, &tupelov1.CheckRequest{},
-		&tupelov1.CheckResponse{Result: tupelov1.Result_RESULT_YES, Zookie: "zookie"}, &tupelov1.CheckResponse{},
-		answers, &tupelov1.BatchCheckResponse{},
-		write, &tupelov1.WriteRequest{}, bring, &tupelov1.ImportRequest{},
+	return &codectest.Held{
+		Fast: fastMessages,
+		Requests: []proto.Message{
+			&tupelov1.CheckRequest{Object: object, Relation: "cancel", Subject: subject},
+			&tupelov1.CheckRequest{Object: object, Relation: "cancel", Subject: &tupelov1.Subject{Type: "team", Id: "core", Relation: "member"}, Consistency: &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}},
+			&tupelov1.CheckRequest{Consistency: exactly("zookie"), Object: object, Relation: "cancel", Subject: subject, Context: context, WithExplanation: true},
+			&tupelov1.CheckRequest{Consistency: &tupelov1.Consistency{Requirement: &tupelov1.Consistency_MinimizeLatency{MinimizeLatency: true}}},
+			&tupelov1.CheckRequest{}, batch, &tupelov1.BatchCheckRequest{Items: batch.Items[:2]}, &tupelov1.BatchCheckRequest{},
+			write, &tupelov1.WriteRequest{}, bring, &tupelov1.ImportRequest{},
+		},
+		Answers: []proto.Message{
+			&tupelov1.CheckResponse{Result: tupelov1.Result_RESULT_YES, Zookie: "zookie"}, &tupelov1.CheckResponse{},
+			answers, &tupelov1.BatchCheckResponse{},
+		},
 	}
-}
-
-func TestMessagesInTheirPlainFormTakeTheFastPath(t *testing.T) {
-	c := newFastCodec()
-	for _, m := range plainMessages() {
-		wire, err := proto.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch m.(type) {
-		case *tupelov1.CheckRequest, *tupelov1.BatchCheckRequest, *tupelov1.WriteRequest, *tupelov1.ImportRequest:
-			if !fastRead(wire, m.ProtoReflect().New().Interface()) {
-				t.Errorf("%v is declined", m)
-			}
-		default:
-			if _, ok := fastSize(m); !ok {
-				t.Errorf("%v is declined", m)
-			}
-		}
-		agree(t, c, func() proto.Message { return m.ProtoReflect().New().Interface() }, wire)
-	}
-}
-
-func TestFastPathsAgreeWithTheLibraryOnDamagedMessages(t *testing.T) {
-	c, rng := newFastCodec(), rand.New(rand.NewPCG(3, 3))
-	small, err := proto.Marshal(&tupelov1.BatchCheckRequest{Items: []*tupelov1.BatchCheckItem{
-		{Object: &tupelov1.Object{Type: "run", Id: "1"}, Relation: "cancel", Subject: &tupelov1.Subject{Type: "user", Id: "u"}}, {Relation: "ü"},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wires := [][]byte{small}
-	for _, m := range plainMessages() {
-		if wire, _ := proto.Marshal(m); len(wire) < 200 {
-			wires = append(wires, wire)
-		}
-	}
-	for range 60_000 {
-		wire := slices.Clone(wires[rng.IntN(len(wires))])
-		if rng.IntN(4) == 0 {
-			wire = append(wire, wires[rng.IntN(len(wires))]...) // what is there twice is merged
-		}
-		for range rng.IntN(3) {
-			if len(wire) > 0 {
-				wire[rng.IntN(len(wire))] = []byte{0, 1, 2, 8, 10, 18, 26, 34, 42, 48, 0x80, 0xff, byte(rng.IntN(256))}[rng.IntN(13)]
-			}
-		}
-		if rng.IntN(8) == 0 {
-			wire = wire[:rng.IntN(len(wire)+1)]
-		}
-		for _, empty := range fastKinds {
-			agree(t, c, empty, wire)
-		}
-	}
-}
-
-func FuzzFastMessages(f *testing.F) {
-	for _, m := range plainMessages() {
-		if wire, err := proto.Marshal(m); err == nil && len(wire) < 1000 {
-			f.Add(wire)
-		}
-	}
-	c := newFastCodec()
-	f.Fuzz(func(t *testing.T, wire []byte) {
-		for _, empty := range fastKinds {
-			agree(t, c, empty, wire)
-		}
-	})
 }
 
 func TestAnswersThatAreNotPlainAreWrittenByTheLibrary(t *testing.T) {
@@ -241,7 +130,7 @@ func TestReadingAndWritingTakesFewAllocations(t *testing.T) {
 
 func BenchmarkCodec(b *testing.B) {
 	fast, library := newFastCodec(), codec.New()
-	for _, m := range plainMessages()[:1] {
+	for _, m := range held().Requests[:1] {
 		wire, _ := proto.Marshal(m)
 		data := mem.BufferSlice{mem.SliceBuffer(wire)}
 		for name, c := range map[string]*codec.Codec{"fast": fast, "library": library} {

@@ -22,8 +22,8 @@ type wholeTuple struct {
 
 func readWriteRequest(data []byte, m *tupelov1.WriteRequest) bool {
 	m.Reset()
-	fields := codec.FieldsOf(string(data))
-	n := fields.Count(codec.Text(1))
+	text := string(data)
+	n := codec.Count(text, codec.Text(1))
 	if n > maxUpdates { // which is refused, and need not take memory before
 		return false
 	}
@@ -31,8 +31,7 @@ func readWriteRequest(data []byte, m *tupelov1.WriteRequest) bool {
 	if n > 0 {
 		m.Updates = make([]*tupelov1.Update, 0, n)
 	}
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			u := &updates[len(m.Updates)]
@@ -41,35 +40,26 @@ func readWriteRequest(data []byte, m *tupelov1.WriteRequest) bool {
 		case codec.Text(4):
 			ok = f.Set(&m.IdempotencyKey)
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }
 
 func (u *wholeUpdate) read(text string) bool {
-	fields := codec.FieldsOf(text)
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Small(1):
 			u.update.Operation, ok = tupelov1.Update_Operation(f.Value), true
 		case codec.Text(2):
-			ok = u.wholeTuple.read(f.Text)
-			u.update.Tuple = &u.tuple
+			u.update.Tuple, ok = &u.tuple, u.wholeTuple.read(f.Text)
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }
 
 func readImportRequest(data []byte, m *tupelov1.ImportRequest) bool {
 	m.Reset()
-	fields := codec.FieldsOf(string(data))
-	n := fields.Count(codec.Text(2))
+	text := string(data)
+	n := codec.Count(text, codec.Text(2))
 	if n > maxUpdates {
 		return false
 	}
@@ -77,8 +67,7 @@ func readImportRequest(data []byte, m *tupelov1.ImportRequest) bool {
 	if n > 0 {
 		m.Tuples = make([]*tupelov1.Tuple, 0, n)
 	}
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Small(1):
 			m.Mode, ok = tupelov1.ImportRequest_Mode(f.Value), true
@@ -87,30 +76,20 @@ func readImportRequest(data []byte, m *tupelov1.ImportRequest) bool {
 			m.Tuples = append(m.Tuples, &t.tuple)
 			ok = t.read(f.Text)
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }
 
 func (t *wholeTuple) read(text string) bool {
-	fields := codec.FieldsOf(text)
-	for f, more := fields.Next(); more; f, more = fields.Next() {
-		ok := false
+	return codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
-			ok = readObject(f.Text, &t.object)
-			t.tuple.Object = &t.object
+			t.tuple.Object, ok = &t.object, readObject(f.Text, &t.object)
 		case codec.Text(2):
 			ok = f.Set(&t.tuple.Relation)
 		case codec.Text(3):
-			ok = readSubject(f.Text, &t.subject)
-			t.tuple.Subject = &t.subject
+			t.tuple.Subject, ok = &t.subject, readSubject(f.Text, &t.subject)
 		}
-		if !ok {
-			return false
-		}
-	}
-	return fields.Whole()
+		return ok
+	})
 }

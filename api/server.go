@@ -86,6 +86,10 @@ type Options struct {
 // own errors are, unless it is one; see [Described].
 type Adapter func(server *Server, registrar grpc.ServiceRegistrar)
 
+// AddMessages adds fast paths for the messages of an adapter, which does so while it
+// registers its services.
+func (s *Server) AddMessages(f codec.Fast) { s.codec.Add(f) }
+
 // Server answers tupelo.v1. Its methods named after the service's calls are the
 // handlers: what reaches them is let in, and their errors, made into statuses
 // by the table of this package, are for clients to see.

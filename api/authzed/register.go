@@ -37,6 +37,7 @@ type (
 
 // Register offers the services of authzed.api.v1 on registrar. It is an [api.Adapter].
 func Register(server *api.Server, registrar grpc.ServiceRegistrar) {
+	server.AddMessages(fastMessages)
 	a := &adapter{native: server}
 	for _, s := range []struct {
 		desc    *grpc.ServiceDesc

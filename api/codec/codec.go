@@ -14,7 +14,8 @@ type Fast struct {
 	// may then be filled in part. It keeps nothing of data.
 	Read func(data []byte, message any) bool
 	// Size returns how many bytes a message takes on the wire, and false where it
-	// declines. What Size takes Append appends, in as many bytes.
+	// declines. What Size takes Append appends to a slice that is empty and has a
+	// capacity of as many bytes.
 	Size   func(message any) (bytes int, ok bool)
 	Append func(to []byte, message any) []byte
 }
@@ -52,8 +53,8 @@ func write(f *Fast, v any, size int) (mem.BufferSlice, error) {
 	}
 	pool := mem.DefaultBufferPool()
 	buffer := pool.Get(size)
-	*buffer = f.Append((*buffer)[:0], v)
-	return mem.BufferSlice{mem.NewBuffer(buffer, pool)}, sized(v, len(*buffer), size)
+	data := f.Append((*buffer)[:0:size], v) // in place, unless it is longer than it said
+	return mem.BufferSlice{mem.NewBuffer(buffer, pool)}, sized(v, len(data), size)
 }
 
 // sized refuses what a fast path wrote otherwise than it said: it is a bug, or

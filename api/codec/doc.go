@@ -15,7 +15,7 @@
 //	C2  A message that was read keeps nothing of the buffer that it was read from.
 //
 // The packages that know the messages bring the fast paths; see [Fast]. They are held
-// to C1 by fuzz tests beside them.
+// to C1 by fuzz tests beside them, which are package codectest's.
 //
 // Read next: codec.go, then fields.go.
 package codec

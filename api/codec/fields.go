@@ -2,17 +2,43 @@ package codec
 
 import "unicode/utf8"
 
-// Fields goes through the fields of a message as they are on the wire. It declines
-// what a message of few fields need not have: numbers above 15, varints above 127
-// that are no lengths, numbers of fixed width, and groups.
-type Fields struct {
-	text     string
-	at       int
-	declined bool
+// Read gives take the fields of a message, as they are on the wire, one after the
+// other. It reports whether take took all of them, and none was declined: numbers
+// above 15, varints above 28 bits, numbers of fixed width, and groups, which a message
+// of few fields need not have.
+func Read(text string, take func(Field) bool) bool {
+	fields := fields{text: text}
+	for f, more := fields.next(); more; f, more = fields.next() {
+		if !take(f) {
+			return false
+		}
+	}
+	return fields.whole()
 }
 
-// FieldsOf returns the fields of a message.
-func FieldsOf(text string) Fields { return Fields{text: text} }
+// ReadTexts reads a message of which the first fields, from number 1 on, are texts, and
+// which has no others.
+func ReadTexts(text string, to ...*string) bool {
+	fields := fields{text: text}
+	for f, more := fields.next(); more; f, more = fields.next() {
+		i := int(f.Key>>3) - 1
+		if f.Key != Text(i+1) || i >= len(to) || !f.Set(to[i]) {
+			return false
+		}
+	}
+	return fields.whole()
+}
+
+// Count returns how often a key comes in a message, as far as it would not be declined.
+func Count(text string, key byte) (n int) {
+	fields := fields{text: text}
+	for f, more := fields.next(); more; f, more = fields.next() {
+		if f.Key == key {
+			n++
+		}
+	}
+	return n
+}
 
 // Field is one field of a message.
 type Field struct {
@@ -22,68 +48,14 @@ type Field struct {
 	// Start of the text that it is in. Value is what others hold.
 	Text  string
 	Start int
-	Value byte
+	Value uint32
 }
 
 // Text is the key of a field with a text, a message or bytes.
 func Text(number int) byte { return byte(number<<3 | 2) }
 
-// Small is the key of a field with a bool or an enum.
+// Small is the key of a field with a bool, an enum or a number that is seldom large.
 func Small(number int) byte { return byte(number << 3) }
-
-// Next returns the next field. At the end, and where it declines, there is none.
-func (f *Fields) Next() (field Field, ok bool) {
-	if f.at >= len(f.text) {
-		return field, false
-	}
-	field.Key = f.text[f.at]
-	f.at++
-	switch {
-	case field.Key>>3 == 0 || field.Key > 127:
-	case field.Key&7 == 0:
-		if f.at < len(f.text) && f.text[f.at] <= 127 {
-			field.Value = f.text[f.at]
-			f.at++
-			return field, true
-		}
-	case field.Key&7 == 2:
-		if n, ok := f.length(); ok {
-			field.Start = f.at
-			f.at += n
-			field.Text = f.text[field.Start:f.at]
-			return field, true
-		}
-	}
-	f.declined = true
-	return Field{}, false
-}
-
-// length reads a length of up to three bytes, and reports whether so much is there.
-func (f *Fields) length() (n int, ok bool) {
-	for shift := 0; shift < 21 && f.at < len(f.text); shift += 7 {
-		b := f.text[f.at]
-		f.at++
-		n |= int(b&0x7f) << shift
-		if b <= 127 {
-			return n, n <= len(f.text)-f.at
-		}
-	}
-	return 0, false
-}
-
-// Count returns how often a key comes in what Next has not come to yet, as far as it
-// would not decline.
-func (f Fields) Count(key byte) (n int) {
-	for field, more := f.Next(); more; field, more = f.Next() {
-		if field.Key == key {
-			n++
-		}
-	}
-	return n
-}
-
-// Whole reports whether Next has come to the end and declined nothing.
-func (f *Fields) Whole() bool { return !f.declined && f.at == len(f.text) }
 
 // Set sets a text field, and reports whether it is valid UTF-8.
 func (f *Field) Set(to *string) bool {
@@ -93,6 +65,57 @@ func (f *Field) Set(to *string) bool {
 
 // In returns the field's text in the bytes that the text was made of.
 func (f *Field) In(data []byte) []byte { return data[f.Start:][:len(f.Text):len(f.Text)] }
+
+// fields goes through the fields of a message.
+type fields struct {
+	text     string
+	at       int
+	declined bool
+}
+
+// next returns the next field. At the end, and where it declines, there is none.
+func (f *fields) next() (field Field, ok bool) {
+	if f.at >= len(f.text) {
+		return field, false
+	}
+	field.Key = f.text[f.at]
+	f.at++
+	n, ok := f.varint()
+	switch kind := field.Key & 7; {
+	case !ok || field.Key>>3 == 0 || field.Key > 127:
+	case kind == 2 && int(n) <= len(f.text)-f.at:
+		field.Start = f.at
+		f.at += int(n)
+		field.Text = f.text[field.Start:f.at]
+		return field, true
+	case kind == 0:
+		field.Value = n
+		return field, true
+	}
+	f.declined = true
+	return Field{}, false
+}
+
+// varint reads a number of up to four bytes.
+func (f *fields) varint() (n uint32, ok bool) {
+	if f.at < len(f.text) && f.text[f.at] <= 127 { // most are
+		n = uint32(f.text[f.at])
+		f.at++
+		return n, true
+	}
+	for shift := 0; shift < 28 && f.at < len(f.text); shift += 7 {
+		b := f.text[f.at]
+		f.at++
+		n |= uint32(b&0x7f) << shift
+		if b <= 127 {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// whole reports whether next has come to the end and declined nothing.
+func (f *fields) whole() bool { return !f.declined && f.at == len(f.text) }
 
 // SizeText is what a field with n bytes of text takes; an empty one is not written.
 func SizeText(n int) int {
