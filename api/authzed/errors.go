@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -156,7 +157,7 @@ func translated(request any, err error) error {
 	}
 	if r, ok := request.(interface{ Validate() error }); ok && (t.code == codes.InvalidArgument || t.code == codes.FailedPrecondition) {
 		if wrong := r.Validate(); wrong != nil {
-			return &statusError{newStatus(invalid, wrong.Error(), nil, 0), err}
+			return &statusError{newStatus(invalid, brokenRule(wrong), nil, 0), err}
 		}
 	}
 	about := t.metadata(e)
@@ -167,6 +168,39 @@ func translated(request any, err error) error {
 		about = aboutDefinition(request)
 	}
 	return &statusError{newStatus(t.verdict, inOwnWords(e), about, e.RetryAfter), err}
+}
+
+// brokenRule tells which field of a request breaks a rule of the protocol's messages, by
+// the path that clients know: updates[0].relationship.subject: value is required.
+func brokenRule(wrong error) string {
+	var path []string
+	for {
+		rule, ok := wrong.(interface {
+			Field() string
+			Reason() string
+			Cause() error
+		})
+		if !ok {
+			return strings.TrimPrefix(strings.Join(path, ".")+": ", ": ") + wrong.Error()
+		}
+		path = append(path, protoName(rule.Field()))
+		if rule.Cause() == nil {
+			return strings.Join(path, ".") + ": " + rule.Reason()
+		}
+		wrong = rule.Cause()
+	}
+}
+
+// protoName is the name in the protocol of a field that Go calls otherwise.
+func protoName(goName string) string {
+	var name strings.Builder
+	for i, r := range goName {
+		if unicode.IsUpper(r) && i > 0 {
+			name.WriteByte('_')
+		}
+		name.WriteRune(unicode.ToLower(r))
+	}
+	return name.String()
 }
 
 // wildcardFault tells which subject was a wildcard. That of a resource has no reason
@@ -215,8 +249,16 @@ func (t telling) metadata(e *api.Error) map[string]string {
 }
 
 // inOwnWords returns the message of a native error without the path of the native
-// field, which means nothing to a client of this protocol.
+// field, which means nothing to a client of this protocol, and with its word for tokens.
 func inOwnWords(e *api.Error) string {
+	switch e.Reason {
+	case tupelov1.ErrorReason_ERROR_REASON_DAMAGED_ZOOKIE, tupelov1.ErrorReason_ERROR_REASON_FOREIGN_ZOOKIE:
+		return strings.Replace(withoutPath(e), "zookie", "ZedToken", 1)
+	}
+	return withoutPath(e)
+}
+
+func withoutPath(e *api.Error) string {
 	if len(e.Fields) == 1 && e.Fields[0].Path != "" {
 		return cmp.Or(strings.TrimPrefix(e.Message, e.Fields[0].Path+": "), e.Message)
 	}
