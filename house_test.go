@@ -291,7 +291,7 @@ type territory struct {
 
 var territories = []territory{
 	{"cel.dev/cel-go", []string{"schema/caveat"}, "one package knows in which language conditions are written"},
-	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "validate", "replica", "cmd/tupelo", "bench/target", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
+	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "validate", "replica", "cmd/tupelo", "bench/cluster", "bench/target", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
 	{"github.com/cockroachdb/pebble/v2", []string{"store", "raft"}, "the state database and the log"},
 	{"github.com/cockroachdb/errors/oserror", []string{"store", "raft", "replica"}, "the errors of Pebble's file systems"},
 	{"github.com/hashicorp/raft-autopilot", []string{"replica"}, "who looks after the members decides by its rules"},

@@ -10,6 +10,7 @@
 // The picture to have in mind:
 //
 //	Propose ──▶ hashicorp/raft ──▶ log (Pebble, one fsync a batch)
+//	                │         └──▶ followers, meanwhile (early.go, pipeline.go)
 //	                │ committed
 //	                ▼
 //	            fsm.ApplyBatch ──▶ StateMachine.Apply (never fsyncs)
@@ -31,7 +32,8 @@
 // Invariants (each has a test that fails without it):
 //
 //	R1  Acknowledged is durable: Propose returns a result only for an entry
-//	    whose batch in the log has been synced.
+//	    whose batch in the log has been synced, here and on as many others as a
+//	    majority needs.
 //	R2  One order, once: the state machine sees every command with a strictly
 //	    greater index than the one before, across restarts and restores.
 //	R3  A snapshot at index S is declared (renamed into place) only after the
@@ -70,6 +72,6 @@
 // dead members, and when, is decided outside.
 //
 // Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go,
-// readindex.go and batch.go (R9), transfer.go (R10), progress.go (R11),
+// early.go (R1), readindex.go and batch.go (R9), transfer.go (R10), progress.go (R11),
 // deferred.go (R12).
 package raft

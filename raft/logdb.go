@@ -97,6 +97,16 @@ func (s *logStore) read(key []byte) ([]byte, error) {
 // commit writes one batch and waits for the sync. The first failure is the last
 // write: what is on disk is then unknown, and only a restart can find out.
 func (s *logStore) commit(fill func(*pebble.Batch) error) error {
+	return s.write(fill, func(b *pebble.Batch) error {
+		if err := s.db.Apply(b, s.writes); err != nil {
+			return err
+		}
+		return b.Close()
+	})
+}
+
+// write fills a batch and has it applied.
+func (s *logStore) write(fill, apply func(*pebble.Batch) error) error {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
 	if s.db == nil {
@@ -109,15 +119,12 @@ func (s *logStore) commit(fill func(*pebble.Batch) error) error {
 	if err := fill(b); err != nil {
 		return s.fail(err)
 	}
-	if err := s.guard(func() error { return s.db.Apply(b, s.writes) }); err != nil {
+	if err := s.guard(func() error { return apply(b) }); err != nil {
 		return s.fail(fmt.Errorf("write the raft log: %w", err))
 	}
 	// Pebble reports a failed sync to its logger as fatal, and then returns as
 	// if nothing had happened.
-	if err := s.failed(); err != nil {
-		return err
-	}
-	return b.Close()
+	return s.failed()
 }
 
 // fail notes the first failure and reports it.
@@ -158,6 +165,9 @@ func (s *logStore) Close() error {
 	defer s.closing.Unlock()
 	if s.db == nil {
 		return nil
+	}
+	if !s.panicked.Load() {
+		s.unsynced.waits.Wait()
 	}
 	db := s.db
 	s.db = nil

@@ -38,6 +38,9 @@ type logStore struct {
 	writes    *pebble.WriteOptions
 	keepAfter func() uint64 // what comes after this index stays for followers; nil: nothing
 
+	early    atomic.Pointer[func([]*hraft.Log) bool] // whether entries may be sent before they are synced; nil: never
+	unsynced unsynced
+
 	// closing is held for reading by every use of db: one of raft's goroutines
 	// (the one that reports the log's age) outlives raft's own shutdown.
 	closing sync.RWMutex
@@ -222,7 +225,8 @@ func (s *logStore) get(index uint64, l *hraft.Log, limitBytes int) error {
 // StoreLog stores one entry, as StoreLogs does.
 func (s *logStore) StoreLog(l *hraft.Log) error { return s.StoreLogs([]*hraft.Log{l}) }
 
-// StoreLogs appends entries in one batch, and returns when they are synced (R1).
+// StoreLogs appends entries in one batch, and returns when they are synced (R1), or
+// before if they may be sent earlier.
 func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 	if len(logs) == 0 {
 		return nil
@@ -235,7 +239,11 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 		return s.fail(fmt.Errorf("append log entry %d after %d: not the next one", first, last))
 	}
 	var size int64
-	err := s.commit(func(b *pebble.Batch) error {
+	commit := s.commit
+	if early := s.early.Load(); early != nil && (*early)(logs) {
+		commit = func(fill func(*pebble.Batch) error) error { return s.commitEarly(first, fill) }
+	}
+	err := commit(func(b *pebble.Batch) error {
 		if jump {
 			setPrevious(b, first-1, 0)
 			// What was truncated but not reclaimed must not come back.

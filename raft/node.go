@@ -32,6 +32,7 @@ type Node struct {
 	snapshotting *snapshotting
 	contact      *contact
 	progress     *progress
+	pipelines    pipelines     // to followers, while this node leads
 	rounds       batch         // of proofs of leadership
 	accompanied  atomic.Bool   // the last proof had other voters
 	answered     answered      // those that were asked for them
@@ -124,7 +125,7 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.log.keepAfter = n.keepLogAfter
 	n.fsm = &fsm{
 		machine: n.options.StateMachine, watermark: n.watermark, proposals: n.proposals,
-		faults: n.options.faults, ctx: n.life, fail: n.fail, applied: n.pokeSnapshots,
+		faults: n.options.faults, ctx: n.life, fail: n.fail, applied: func() { n.pokeSnapshots(); n.pipelines.poke() },
 		overtaken: n.log.overtaken, load: n.log.load,
 	}
 	if err := n.startRaft(); err != nil {
@@ -160,7 +161,10 @@ func (n *Node) startRaft() error {
 	done := make(chan outcome, 1)
 	view := &startView{snapshotStore: n.store, start: n.start}
 	prevote, _ := n.transport.(hraft.WithPreVote) // see Options.validateMembers
-	transport := &watchedTransport{Transport: n.transport, WithPreVote: prevote, log: n.log, progress: n.progress}
+	transport := &watchedTransport{
+		Transport: n.transport, WithPreVote: prevote, log: n.log, progress: n.progress,
+		stopped: n.stopped, pipelines: &n.pipelines, faults: n.options.faults,
+	}
 	logger := raftLogger{slog: n.options.Logger}
 	go func() {
 		defer close(done)
@@ -174,6 +178,9 @@ func (n *Node) startRaft() error {
 	n.stopping.Lock()
 	defer n.stopping.Unlock()
 	n.raft, n.running = made.raft, true
+	early, committed := n.sendsEarly, n.committedIn
+	n.log.early.Store(&early)
+	transport.committed.Store(&committed)
 	if reason := n.reason.Load(); reason != nil {
 		n.shutdown = n.raft.Shutdown()
 		return reason

@@ -110,6 +110,7 @@ type Options struct {
 // them, to see that the tests would notice.
 type faults struct {
 	ackBeforeSync        bool // R1: the log's batches are not synced
+	countUnsynced        bool // R1: a leader commits what it has sent and not synced
 	applyTwice           bool // R2: entries the state has are applied again
 	declareBeforeDurable bool // R3: a snapshot is declared before the checkpoint exists
 	trustSnapshotIndex   bool // R4: raft starts at the newest snapshot, whatever the state has

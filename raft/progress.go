@@ -1,10 +1,12 @@
 package raft
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	hraft "github.com/hashicorp/raft"
@@ -95,6 +97,13 @@ type watchedTransport struct {
 	hraft.WithPreVote
 	log      *logStore
 	progress *progress
+	stopped  <-chan struct{} // closed when the node stops
+	faults   faults
+
+	// committed is what is committed if this node leads in a term, 0 if it does
+	// not. Nil until raft runs.
+	committed atomic.Pointer[func(term uint64) uint64]
+	pipelines *pipelines
 }
 
 func (t *watchedTransport) AppendEntries(id hraft.ServerID, to hraft.ServerAddress,
@@ -103,12 +112,30 @@ func (t *watchedTransport) AppendEntries(id hraft.ServerID, to hraft.ServerAddre
 	if err := t.fill(q); err != nil {
 		return err
 	}
-	err := t.Transport.AppendEntries(id, to, q, a)
-	if err == nil {
-		t.progress.appended(id, q, a)
+	if err := t.Transport.AppendEntries(id, to, q, a); err != nil {
+		return err
 	}
-	return err
+	t.progress.appended(id, q, a)
+	if !t.countable(q, t.stopped) {
+		return errUnsynced
+	}
+	return nil
 }
+
+var errUnsynced = errors.New("the entries that were sent are not on this node's own disk")
+
+// countable returns once an answer may be counted: when this node has on its own
+// disk what it is about (see early.go). It reports false if that will not be, or if
+// quit is closed before.
+func (t *watchedTransport) countable(q *hraft.AppendEntriesRequest, quit <-chan struct{}) bool {
+	if len(q.Entries) == 0 || t.faults.countUnsynced {
+		return true
+	}
+	return t.log.awaitSynced(lastOf(q), quit)
+}
+
+// lastOf is the index of the last entry that who takes a message has.
+func lastOf(q *hraft.AppendEntriesRequest) uint64 { return q.PrevLogEntry + uint64(len(q.Entries)) }
 
 // fill gives the entries of a message the data that they are without, and takes
 // those out for which there is no room. Raft goes on from the last one in it.
@@ -129,7 +156,7 @@ func (t *watchedTransport) fill(q *hraft.AppendEntriesRequest) error {
 // log holds there: between the two, a majority elsewhere may have committed an
 // entry in whose place this follower still has another.
 func boundCommit(q *hraft.AppendEntriesRequest) {
-	q.LeaderCommitIndex = min(q.LeaderCommitIndex, q.PrevLogEntry+uint64(len(q.Entries)))
+	q.LeaderCommitIndex = min(q.LeaderCommitIndex, lastOf(q))
 }
 
 func (p *progress) appended(id hraft.ServerID, q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse) {
@@ -139,7 +166,7 @@ func (p *progress) appended(id hraft.ServerID, q *hraft.AppendEntriesRequest, a 
 	p.note(q.Term, id, func(peer *peerProgress) {
 		peer.contact = time.Now()
 		if a.Success {
-			peer.match = max(peer.match, q.PrevLogEntry+uint64(len(q.Entries)))
+			peer.match = max(peer.match, lastOf(q))
 		}
 	})
 }
@@ -161,86 +188,10 @@ func (t *watchedTransport) InstallSnapshot(id hraft.ServerID, to hraft.ServerAdd
 	return err
 }
 
-func (t *watchedTransport) AppendEntriesPipeline(id hraft.ServerID, to hraft.ServerAddress) (hraft.AppendPipeline, error) {
-	inner, err := t.Transport.AppendEntriesPipeline(id, to)
-	if err != nil {
-		return nil, err
-	}
-	p := &watchedPipeline{
-		AppendPipeline: inner, id: id, transport: t,
-		done: make(chan hraft.AppendFuture, 1), closed: make(chan struct{}),
-	}
-	go p.pass()
-	return p, nil
-}
-
 // Close implements hraft.WithClose.
 func (t *watchedTransport) Close() error {
 	if c, ok := t.Transport.(hraft.WithClose); ok {
 		return c.Close()
 	}
 	return nil
-}
-
-// watchedPipeline passes answers on, and has a look at them.
-type watchedPipeline struct {
-	hraft.AppendPipeline
-	id        hraft.ServerID
-	transport *watchedTransport
-	done      chan hraft.AppendFuture
-	once      sync.Once
-	closed    chan struct{}
-}
-
-func (p *watchedPipeline) AppendEntries(q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse) (hraft.AppendFuture, error) {
-	if err := p.transport.fill(q); err != nil {
-		return nil, err
-	}
-	return p.AppendPipeline.AppendEntries(q, a)
-}
-
-// pass ends when the pipeline is closed, which raft does to each.
-func (p *watchedPipeline) pass() {
-	defer p.conclude()
-	for {
-		select {
-		case f := <-p.AppendPipeline.Consumer():
-			p.transport.progress.appended(p.id, f.Request(), f.Response())
-			select {
-			case p.done <- f:
-			case <-p.closed:
-				return
-			}
-		case <-p.closed:
-			return
-		}
-	}
-}
-
-// conclude leaves a refusal behind for the goroutine that reads answers. Raft
-// stops it before it closes the pipeline, but not where the sending goroutine is
-// ended by the log (see logStore.die): it would wait for ever, and so would Close.
-func (p *watchedPipeline) conclude() {
-	select {
-	case <-p.done:
-	default:
-	}
-	p.done <- noAnswer{}
-}
-
-// noAnswer is a refusal that nobody sent: its response is no success.
-type noAnswer struct{}
-
-func (noAnswer) Error() error                           { return hraft.ErrPipelineShutdown }
-func (noAnswer) Start() time.Time                       { return time.Now() }
-func (noAnswer) Request() *hraft.AppendEntriesRequest   { return &hraft.AppendEntriesRequest{} }
-func (noAnswer) Response() *hraft.AppendEntriesResponse { return &hraft.AppendEntriesResponse{} }
-
-// Consumer implements hraft.AppendPipeline.
-func (p *watchedPipeline) Consumer() <-chan hraft.AppendFuture { return p.done }
-
-// Close implements hraft.AppendPipeline.
-func (p *watchedPipeline) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return p.AppendPipeline.Close()
 }

@@ -127,7 +127,7 @@ func commitsUncompared(t *testing.T, transport func(*hraft.InmemTransport) hraft
 
 func TestAFollowerCommitsNothingItHasNotCompared(t *testing.T) {
 	watched := func(inner *hraft.InmemTransport) hraft.Transport {
-		return &watchedTransport{Transport: inner, WithPreVote: inner, progress: &progress{}}
+		return &watchedTransport{Transport: inner, WithPreVote: inner, progress: &progress{}, log: &logStore{}}
 	}
 	if commitsUncompared(t, watched) {
 		t.Error("it did")

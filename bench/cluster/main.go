@@ -3,7 +3,8 @@
 // gRPC as clients would.
 //
 //	writes       durable writes a second by how many are in flight, on one node
-//	             and on three, beside what one writer can have synced
+//	             and on three, beside what one writer can have synced, on this disk
+//	             and on one whose syncs take 2 ms longer
 //	checks       fully consistent checks beside those that minimize latency, on
 //	             the leader and on a follower
 //	zookies      how long a follower takes over a zookie that the leader has just

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -36,12 +37,13 @@ type member struct {
 // cluster is nodes that are one.
 type cluster struct {
 	dir     string
+	disk    vfs.FS // holds dir
 	members []*member
 }
 
 // openCluster has n new nodes make a cluster, with GitClub's schema.
-func (s *session) openCluster(n int) (_ *cluster, err error) {
-	c := &cluster{dir: filepath.Join(s.dir, fmt.Sprintf("cluster-of-%d", n)), members: make([]*member, n)}
+func (s *session) openCluster(n int, disk vfs.FS) (_ *cluster, err error) {
+	c := &cluster{dir: filepath.Join(s.dir, fmt.Sprintf("cluster-of-%d", n)), disk: disk, members: make([]*member, n)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -56,7 +58,7 @@ func (s *session) openCluster(n int) (_ *cluster, err error) {
 		go func() {
 			var err error
 			c.members[i], err = openMember(s.ctx, replica.Options{
-				Dir: filepath.Join(c.dir, fmt.Sprintf("n%d", i+1)), NodeID: fmt.Sprintf("n%d", i+1),
+				FS: disk, Dir: filepath.Join(c.dir, fmt.Sprintf("n%d", i+1)), NodeID: fmt.Sprintf("n%d", i+1),
 				Peer: &peer.Options{Address: addresses[i]}, Join: addresses, BootstrapExpect: n,
 				API: api.Options{WaitLimit: patience},
 			})
@@ -160,7 +162,7 @@ func (s *session) withTuples() (*cluster, error) {
 	if s.loaded != nil {
 		return s.loaded, nil
 	}
-	c, err := s.openCluster(3)
+	c, err := s.openCluster(3, vfs.Default)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -19,14 +23,29 @@ var inFlights = []int{1, 16, 64, 256}
 // in flight on three nodes.
 const writesBudget = 20
 
-// writes measures durable writes of one tuple each.
+// slowSync is what a sync takes at least on the slower disk, as over a network.
+// Beside one that takes a tenth of it, processors bound the writes, and not how
+// many of them share a sync.
+const slowSync = 2 * time.Millisecond
+
+// writes measures durable writes of one tuple each, on this machine's disk and on
+// one that is slower.
 func (s *session) writes() error {
-	for _, n := range []int{1, 3} {
-		c, err := s.openCluster(n)
+	for _, of := range []struct {
+		nodes int
+		disk  vfs.FS
+		name  string
+	}{
+		{1, vfs.Default, "1 node"},
+		{3, vfs.Default, "3 nodes"},
+		{1, slowed(vfs.Default), fmt.Sprintf("1 node, syncs of %s", slowSync)},
+		{3, slowed(vfs.Default), fmt.Sprintf("3 nodes, syncs of %s", slowSync)},
+	} {
+		c, err := s.openCluster(of.nodes, of.disk)
 		if err != nil {
 			return err
 		}
-		err = s.writesOn(c)
+		err = s.writesOn(c, of.name)
 		if err := errors.Join(err, c.close()); err != nil {
 			return err
 		}
@@ -34,25 +53,32 @@ func (s *session) writes() error {
 	return nil
 }
 
-func (s *session) writesOn(c *cluster) error {
-	nodes := fmt.Sprintf("%d nodes", len(c.members))
-	if len(c.members) == 1 {
-		nodes = "1 node"
-	}
+// slowed returns the disk with syncs that take slowSync longer.
+func slowed(disk vfs.FS) vfs.FS {
+	return errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		switch op.Kind {
+		case errorfs.OpFileSync, errorfs.OpFileSyncData:
+			time.Sleep(slowSync)
+		}
+		return nil
+	}))
+}
+
+func (s *session) writesOn(c *cluster, name string) error {
 	for _, inFlight := range inFlights {
-		if err := s.writesTo(c, c.leader(), nodes, inFlight); err != nil {
+		if err := s.writesTo(c, c.leader(), name, inFlight); err != nil {
 			return err
 		}
 	}
 	if len(c.members) == 1 {
 		return nil
 	}
-	return s.writesTo(c, c.follower(), nodes+", by way of a follower", 64)
+	return s.writesTo(c, c.follower(), name+", by way of a follower", 64)
 }
 
 // writesTo measures the writes that a node takes beside the syncs of one writer.
 func (s *session) writesTo(c *cluster, m *member, where string, inFlight int) (err error) {
-	disk, err := newSyncer(c.dir)
+	disk, err := newSyncer(c.disk, c.dir)
 	if err != nil {
 		return err
 	}
@@ -81,13 +107,22 @@ func (s *session) writesTo(c *cluster, m *member, where string, inFlight int) (e
 // serial numbers what is written, so that nothing is written twice.
 var serial atomic.Int64
 
-// writer returns a call that writes one tuple more.
+// writer returns a call that writes one tuple more. On a machine that is busy with
+// other work, a server refuses some of what 256 are about to do, and they come again.
 func (m *member) writer(prefix string) call {
 	return func(ctx context.Context, _, _ int) error {
-		_, err := m.writeOne(ctx, prefix)
-		return err
+		for {
+			_, err := m.writeOne(ctx, prefix)
+			if status.Code(err) != codes.ResourceExhausted || ctx.Err() != nil {
+				return err
+			}
+			time.Sleep(refusalPause)
+		}
 	}
 }
+
+// refusalPause is how long who was refused waits before the next try.
+const refusalPause = 10 * time.Millisecond
 
 // writeOne writes a tuple that is not there yet, and returns the zookie.
 func (m *member) writeOne(ctx context.Context, prefix string) (string, error) {
@@ -100,13 +135,16 @@ func (m *member) writeOne(ctx context.Context, prefix string) (string, error) {
 
 // syncer is what the disk can do for one writer.
 type syncer struct {
-	file *os.File
+	disk vfs.FS
+	name string
+	file vfs.File
 	data []byte
 }
 
-func newSyncer(dir string) (*syncer, error) {
-	file, err := os.Create(filepath.Join(dir, "syncs"))
-	return &syncer{file, make([]byte, 200)}, err
+func newSyncer(disk vfs.FS, dir string) (*syncer, error) {
+	name := disk.PathJoin(dir, "syncs")
+	file, err := disk.Create(name, vfs.WriteCategoryUnspecified)
+	return &syncer{disk, name, file, make([]byte, 200)}, err
 }
 
 // sync appends a little and syncs it.
@@ -115,4 +153,4 @@ func (s *syncer) sync(context.Context, int, int) error {
 	return errors.Join(err, s.file.Sync())
 }
 
-func (s *syncer) close() error { return errors.Join(s.file.Close(), os.Remove(s.file.Name())) }
+func (s *syncer) close() error { return errors.Join(s.file.Close(), s.disk.Remove(s.name)) }
