@@ -54,7 +54,8 @@ type BulkLoadOptions struct {
 	// store's file system and best on its disk. It is made, and removed by Close.
 	Dir string
 	// MemoryBytes is how much sorted tuples may take of memory, before they are
-	// written to Dir; sorters take up to half of it beside that. 0 is 256 MiB.
+	// written to Dir; sorters take up to half of it beside that, and an eighth while
+	// they sort. 0 is 256 MiB.
 	MemoryBytes int64
 	// Sorters is how many sorters there will be at a time.
 	Sorters int
@@ -210,9 +211,10 @@ func (s *BulkSorter) tell() {
 
 // handOver sorts what there is and gives it to the load.
 func (s *BulkSorter) handOver() error {
+	var spare []chunkItem
 	for _, c := range s.chunks {
 		if c != nil {
-			c.sort()
+			spare = c.sort(spare)
 		}
 	}
 	chunks := s.chunks

@@ -263,23 +263,31 @@ func TestABulkLoadIsRefused(t *testing.T) {
 }
 
 // TestChunksAreSortedAsBytes compares the order of random keys, most of which begin
-// alike, with that of their bytes.
+// alike, with that of their bytes: few keys and many, of few bytes and of all.
 func TestChunksAreSortedAsBytes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 50 {
-		c := &chunk{}
-		for range rng.IntN(300) {
-			key := []byte("\x00\x01" + strings.Repeat("a", rng.IntN(30)))
-			for range rng.IntN(3) {
-				key = append(key, byte(1+rng.IntN(3)))
+	var spare []chunkItem
+	for _, most := range []int{fewItems, manyItems, 20 * manyItems} {
+		for range 30 {
+			c, want := &chunk{}, [][]byte(nil)
+			letters := []int{3, 255}[rng.IntN(2)]
+			for range rng.IntN(most) {
+				key := []byte("\x00\x01" + strings.Repeat("a", rng.IntN(30)))
+				for range rng.IntN(12) {
+					key = append(key, byte(1+rng.IntN(letters)))
+				}
+				at := len(c.bytes)
+				c.bytes = append(append(c.bytes, key...), 0)
+				c.added(at, len(c.bytes)-at)
+				want = append(want, c.bytes[at:])
 			}
-			at := len(c.bytes)
-			c.bytes = append(append(c.bytes, key...), 0)
-			c.added(at, len(c.bytes)-at)
-		}
-		c.sort()
-		if !slices.IsSortedFunc(c.items, func(a, b chunkItem) int { return bytes.Compare(c.key(&a), c.key(&b)) }) {
-			t.Fatal("not sorted")
+			spare = c.sort(spare)
+			slices.SortFunc(want, bytes.Compare)
+			for i := range c.items {
+				if got := c.key(&c.items[i]); !bytes.Equal(got, want[i]) {
+					t.Fatalf("key %d of %d is %q, want %q", i, len(want), got, want[i])
+				}
+			}
 		}
 	}
 }
