@@ -70,9 +70,7 @@ func appendConsistency(buf []byte, c *tupelov1.Consistency) []byte {
 
 // cursor returns the token of c.
 func (f fingerprint) cursor(c cursor) string {
-	body := binary.AppendUvarint(f.begin(nil, cursorForm), c.revision)
-	body = append(body, c.request[:]...)
-	return sealToken(append(body, c.position...))
+	return f.cursors(c.revision, c.request).at(func(to []byte) []byte { return append(to, c.position...) })
 }
 
 // parseCursor reads a token for a request with the given hash. Errors wrap

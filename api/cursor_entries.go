@@ -1,6 +1,10 @@
 package api
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
 
 // EntryCursors makes cursors that go on behind single entries of a message of a
 // list, of which the message's own is that of its last entry. It is for protocols
@@ -29,6 +33,19 @@ func NewEntryCursors(cursor string) (*EntryCursors, error) {
 
 // Behind returns the cursor behind the entry with an id.
 func (e *EntryCursors) Behind(id string) string {
-	e.body = append(e.body[:e.same], id...)
+	return e.at(func(to []byte) []byte { return append(to, id...) })
+}
+
+// at returns the cursor at a position, which appendTo appends.
+func (e *EntryCursors) at(appendTo func(to []byte) []byte) string {
+	e.body = slices.Grow(appendTo(e.body[:e.same]), checksumBytes) // kept, though it grows
 	return sealToken(e.body)
+}
+
+// cursors makes the cursors of a request, which differ in their positions.
+func (f fingerprint) cursors(revision uint64, request requestHash) *EntryCursors {
+	body := binary.AppendUvarint(f.begin(make([]byte, 0, 128), cursorForm), revision)
+	e := &EntryCursors{body: append(body, request[:]...)}
+	e.same = len(e.body)
+	return e
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -40,14 +41,13 @@ func (s *Server) ListObjects(r *tupelov1.ListObjectsRequest, stream grpc.ServerS
 	if q.Subject, err = v.model.subject(sub); err != nil {
 		return within("subject", err)
 	}
-	var page []*tupelov1.ListedObject
+	var page entries[tupelov1.ListedObject]
 	send := func(complete bool) error {
-		err := stream.Send(&tupelov1.ListObjectsResponse{Objects: page, Cursor: l.cursor(), Complete: complete, Zookie: v.zookie})
-		page = nil
-		return err
+		return stream.Send(&tupelov1.ListObjectsResponse{Objects: page.take(), Cursor: l.cursor(), Complete: complete, Zookie: v.zookie})
 	}
 	listing, err := v.model.engine.ListObjects(stream.Context(), v.snapshot, q, func(o rewrite.FoundObject) bool {
-		page = append(page, &tupelov1.ListedObject{Id: string(o.ID), Result: resultOf(o.Verdict), MissingContext: o.Missing})
+		entry := page.add()
+		entry.Id, entry.Result, entry.MissingContext = string(o.ID), resultOf(o.Verdict), o.Missing
 		return l.found(o.ID, send)
 	})
 	return s.endList(l, listing, err, send)
@@ -77,14 +77,13 @@ func (s *Server) ListSubjects(r *tupelov1.ListSubjectsRequest, stream grpc.Serve
 	if q.Kind, err = v.model.kind(r.SubjectType, r.SubjectRelation); err != nil {
 		return err
 	}
-	var page []*tupelov1.ListedSubject
+	var page entries[tupelov1.ListedSubject]
 	send := func(complete bool) error {
-		err := stream.Send(&tupelov1.ListSubjectsResponse{Subjects: page, Cursor: l.cursor(), Complete: complete, Zookie: v.zookie})
-		page = nil
-		return err
+		return stream.Send(&tupelov1.ListSubjectsResponse{Subjects: page.take(), Cursor: l.cursor(), Complete: complete, Zookie: v.zookie})
 	}
 	listing, err := v.model.engine.ListSubjects(stream.Context(), v.snapshot, q, func(o rewrite.FoundSubject) bool {
-		page = append(page, &tupelov1.ListedSubject{Id: string(o.ID), Result: resultOf(o.Verdict), MissingContext: o.Missing})
+		entry := page.add()
+		entry.Id, entry.Result, entry.MissingContext = string(o.ID), resultOf(o.Verdict), o.Missing
 		return l.found(o.ID, send)
 	})
 	return s.endList(l, listing, err, send)
@@ -156,9 +155,38 @@ func (s *Server) openList(ctx context.Context, c *tupelov1.Consistency, text str
 	if err != nil {
 		return nil, view{}, nil, err
 	}
-	l := &listed{fingerprint: f, at: cursor{v.snapshot.Revision(), request, above}, room: firstListed, text: text}
+	l := &listed{fingerprint: f, at: cursor{v.snapshot.Revision(), request, slices.Clone(above)}, room: firstListed, text: text}
 	l.left = l.room
 	return l, v, above, nil
+}
+
+// entries are those of the message in the making, which share allocations.
+type entries[E any] struct {
+	list []*E
+	free []E
+	room int // of the last allocation
+}
+
+// mostTogether is how many entries share an allocation at most.
+const mostTogether = 64
+
+// add adds an entry, which the caller fills in.
+func (e *entries[E]) add() *E {
+	if len(e.free) == 0 {
+		e.room = min(max(firstListed, 2*e.room), mostTogether)
+		e.free = make([]E, e.room)
+		e.list = slices.Grow(e.list, e.room)
+	}
+	entry := &e.free[0]
+	e.free, e.list = e.free[1:], append(e.list, entry)
+	return entry
+}
+
+// take returns what was added, and begins the next message.
+func (e *entries[E]) take() []*E {
+	list := e.list
+	e.list = nil
+	return list
 }
 
 // listed is how far a list has been sent.
@@ -181,7 +209,7 @@ func (l *listed) cursor() string {
 
 // found counts an entry, and sends the message that it fills.
 func (l *listed) found(id []byte, send func(complete bool) error) bool {
-	l.at.position = append(l.at.position[:0:0], id...)
+	l.at.position = append(l.at.position[:0], id...)
 	if l.left--; l.left > 0 {
 		return true
 	}

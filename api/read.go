@@ -34,7 +34,7 @@ func (s *Server) Read(ctx context.Context, r *tupelov1.ReadRequest) (*tupelov1.R
 	if r.WithTupleCursors {
 		response.TupleCursors = make([]string, len(p.tuples))
 		for i, t := range p.tuples {
-			response.TupleCursors[i] = p.cursor(store.CursorBehind(p.filter, t))
+			response.TupleCursors[i] = p.cursors.at(func(to []byte) []byte { return store.AppendCursorBehind(to, p.filter, t) })
 		}
 	}
 	return response, nil
@@ -63,8 +63,7 @@ func (s *Server) readPage(ctx context.Context, r *tupelov1.ReadRequest, limit in
 	if a.page, err = v.page(ctx, a.filter, position, limit, mostBytes); err != nil {
 		return answered{}, readFault(s.expired(f, err))
 	}
-	revision := v.snapshot.Revision()
-	a.cursor = func(position []byte) string { return f.cursor(cursor{revision, request, position}) }
+	a.cursors = f.cursors(v.snapshot.Revision(), request)
 	return a, nil
 }
 
@@ -73,7 +72,13 @@ type answered struct {
 	page
 	filter tuple.Filter
 	zookie string
-	cursor func(position []byte) string // of the same request, with which it goes on
+	// cursors are of the same request, with which it goes on.
+	cursors *EntryCursors
+}
+
+// cursor returns where to go on.
+func (a *answered) cursor(position []byte) string {
+	return a.cursors.at(func(to []byte) []byte { return append(to, position...) })
 }
 
 // openPage opens the view of a page: the first page's as its consistency asks,

@@ -157,12 +157,13 @@ func (n *Snapshot) Read(ctx context.Context, f tuple.Filter, cursor []byte, limi
 		return nil, nil, err
 	}
 	var last []byte
+	var copies copies
 	err = visitSpans(it, list, n.revision, cursor, whileWanted(ctx), func(key []byte, t tuple.Tuple) bool {
 		if len(tuples) == limit {
 			next = last
 			return false
 		}
-		tuples = append(tuples, t.Clone())
+		tuples = append(tuples, copies.tuple(t))
 		if len(tuples) == limit {
 			last = pastKey(bytes.Clone(key[:len(key)-revisionBytes]))
 		}
@@ -171,13 +172,42 @@ func (n *Snapshot) Read(ctx context.Context, f tuple.Filter, cursor []byte, limi
 	return tuples, next, err
 }
 
+// copies holds copies of what is valid for a call only, many in an allocation.
+type copies struct{ room []byte }
+
+const (
+	leastCopied = 256 // bytes
+	mostCopied  = 8 << 10
+)
+
+// tuple returns a copy that shares no memory with t.
+func (c *copies) tuple(t tuple.Tuple) tuple.Tuple {
+	t.Object.ID, t.Subject.ID, t.Traits.Context = c.bytes(t.Object.ID), c.bytes(t.Subject.ID), c.bytes(t.Traits.Context)
+	return t
+}
+
+func (c *copies) bytes(of []byte) []byte {
+	if of == nil {
+		return nil
+	}
+	if cap(c.room)-len(c.room) < len(of) {
+		c.room = make([]byte, 0, max(len(of), min(max(leastCopied, 2*cap(c.room)), mostCopied)))
+	}
+	from := len(c.room)
+	c.room = append(c.room, of...)
+	return c.room[from:len(c.room):len(c.room)]
+}
+
 // CursorBehind returns the cursor with which a Read of what a filter selects goes on
 // behind a tuple that it has selected.
-func CursorBehind(f tuple.Filter, t tuple.Tuple) []byte {
+func CursorBehind(f tuple.Filter, t tuple.Tuple) []byte { return AppendCursorBehind(nil, f, t) }
+
+// AppendCursorBehind appends what CursorBehind returns.
+func AppendCursorBehind(to []byte, f tuple.Filter, t tuple.Tuple) []byte {
 	if reversed(f) {
-		return pastKey(appendReverse(nil, t))
+		return pastKey(appendReverse(to, t))
 	}
-	return pastKey(appendForward(nil, t))
+	return pastKey(appendForward(to, t))
 }
 
 // pastKey turns a tuple's key without its revision into the smallest key past all

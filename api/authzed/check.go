@@ -11,35 +11,34 @@ import (
 // CheckPermission answers whether a subject has a permission or relation on a
 // resource, and why, if that is asked too.
 func (p permissions) CheckPermission(ctx context.Context, r *v1.CheckPermissionRequest) (*v1.CheckPermissionResponse, error) {
-	var question struct { // all in one allocation
-		check tupelov1.CheckRequest
+	var call struct { // all in one allocation
+		question tupelov1.CheckRequest
 		terms
-	}
-	question.check.Consistency = consistency(r.Consistency)
-	question.check.Object, question.check.Subject = question.of(r.Resource, r.Subject)
-	question.check.Relation, question.check.Context = r.Permission, r.Context
-	question.check.WithExplanation = r.WithTracing || traceAsked(ctx)
-	answer, err := p.native.Check(ctx, &question.check)
-	if err != nil {
-		return nil, err
-	}
-	var told struct {
 		response v1.CheckPermissionResponse
 		token    v1.ZedToken
 	}
-	told.token.Token = answer.Zookie
-	told.response.CheckedAt = &told.token
-	told.response.Permissionship = permissionship(answer.Result)
-	told.response.PartialCaveatInfo = partialCaveatInfo(answer.MissingContext)
+	question, response := &call.question, &call.response
+	question.Consistency = consistency(r.Consistency)
+	question.Object, question.Subject = call.of(r.Resource, r.Subject)
+	question.Relation, question.Context = r.Permission, r.Context
+	question.WithExplanation = r.WithTracing || traceAsked(ctx)
+	answer, err := p.native.Check(ctx, question)
+	if err != nil {
+		return nil, err
+	}
+	call.token.Token = answer.Zookie
+	response.CheckedAt = &call.token
+	response.Permissionship = permissionship(answer.Result)
+	response.PartialCaveatInfo = partialCaveatInfo(answer.MissingContext)
 	if answer.Explanation == nil {
-		return &told.response, nil
+		return response, nil
 	}
 	t, err := p.newTracing(ctx, answer.Zookie)
 	if err != nil {
 		return nil, err
 	}
-	told.response.DebugTrace = t.of(answer.Explanation, r.Subject, r.Context)
-	return &told.response, nil
+	response.DebugTrace = t.of(answer.Explanation, r.Subject, r.Context)
+	return response, nil
 }
 
 // terms are the messages that a question is about.

@@ -125,9 +125,9 @@ func exportFault(err error) error {
 }
 
 func relationshipsOf(list []*tupelov1.Tuple) []*v1.Relationship {
-	all := make([]*v1.Relationship, len(list))
+	all, messages := make([]*v1.Relationship, len(list)), make([]wholeRelationship, len(list))
 	for i, t := range list {
-		all[i] = relationship(t)
+		all[i] = messages[i].of(t)
 	}
 	return all
 }

@@ -16,12 +16,6 @@ type wholeUpdate struct {
 	wholeRelationship
 }
 
-// wholeRelationship is a relationship with its messages.
-type wholeRelationship struct {
-	relationship v1.Relationship
-	askedAbout
-}
-
 func readWriteRelationships(data []byte, m *v1.WriteRelationshipsRequest) bool {
 	m.Reset()
 	text := string(data)

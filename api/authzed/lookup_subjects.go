@@ -56,10 +56,11 @@ type subjectsFound struct {
 // take sends the subjects of a part of the list.
 func (f *subjectsFound) take(m *tupelov1.ListSubjectsResponse) error {
 	at := token(m.Zookie)
-	for _, s := range m.Subjects {
+	messages := make([]foundSubject, len(m.Subjects))
+	for i, s := range m.Subjects {
 		if s.Id == wildcardID {
 			if f.withWildcard {
-				f.wildcard = foundSubject(s, at)
+				f.wildcard = new(foundSubject).of(s, at) // which outlives the others
 			}
 			continue
 		}
@@ -71,7 +72,7 @@ func (f *subjectsFound) take(m *tupelov1.ListSubjectsResponse) error {
 		if s.Result == tupelov1.Result_RESULT_NO {
 			continue
 		}
-		if err := f.send(foundSubject(s, at)); err != nil {
+		if err := f.send(messages[i].of(s, at)); err != nil {
 			return err
 		}
 	}
@@ -89,7 +90,7 @@ func (f *subjectsFound) exclude(s *tupelov1.ListedSubject) error {
 		return refuse(tooLarge, nil, "the wildcard stands for all but too many subjects: "+
 			"to list them takes more than %d bytes; leave wildcards out, or check single subjects", f.mostExcluded)
 	}
-	f.wildcard.ExcludedSubjects = append(f.wildcard.ExcludedSubjects, resolvedSubject(s))
+	f.wildcard.ExcludedSubjects = append(f.wildcard.ExcludedSubjects, resolve(&v1.ResolvedSubject{}, s))
 	//lint:ignore SA1019 older clients read it
 	f.wildcard.ExcludedSubjectIds = append(f.wildcard.ExcludedSubjectIds, s.Id)
 	return nil
@@ -103,19 +104,24 @@ func (f *subjectsFound) end() error {
 	return f.send(f.wildcard)
 }
 
-// foundSubject is the response for a subject.
-func foundSubject(s *tupelov1.ListedSubject, at *v1.ZedToken) *v1.LookupSubjectsResponse {
-	subject := resolvedSubject(s)
-	r := &v1.LookupSubjectsResponse{LookedUpAt: at, Subject: subject}
+// foundSubject is the response for a subject, with what it points to.
+type foundSubject struct {
+	response v1.LookupSubjectsResponse
+	subject  v1.ResolvedSubject
+}
+
+// of fills in a subject.
+func (f *foundSubject) of(s *tupelov1.ListedSubject, at *v1.ZedToken) *v1.LookupSubjectsResponse {
+	r, subject := &f.response, resolve(&f.subject, s)
+	r.LookedUpAt, r.Subject = at, subject
 	//lint:ignore SA1019 older clients read these
 	r.SubjectObjectId, r.Permissionship, r.PartialCaveatInfo = subject.SubjectObjectId, subject.Permissionship, subject.PartialCaveatInfo
 	return r
 }
 
-// resolvedSubject is an entry of a list, or an exclusion: one that is certain is
-// shown as a permission too.
-func resolvedSubject(s *tupelov1.ListedSubject) *v1.ResolvedSubject {
-	return &v1.ResolvedSubject{
-		SubjectObjectId: s.Id, Permissionship: lookupPermissionship(s.Result), PartialCaveatInfo: partialCaveatInfo(s.MissingContext),
-	}
+// resolve fills in an entry of a list, or an exclusion: one that is certain is shown
+// as a permission too.
+func resolve(r *v1.ResolvedSubject, s *tupelov1.ListedSubject) *v1.ResolvedSubject {
+	r.SubjectObjectId, r.Permissionship, r.PartialCaveatInfo = s.Id, lookupPermissionship(s.Result), partialCaveatInfo(s.MissingContext)
+	return r
 }

@@ -58,13 +58,22 @@ func subjectReference(s *tupelov1.Subject) *v1.SubjectReference {
 	}
 }
 
-func tuple(r *v1.Relationship) *tupelov1.Tuple {
+func tuple(r *v1.Relationship) *tupelov1.Tuple { return new(wholeTuple).of(r) }
+
+// wholeTuple is a tuple with its messages.
+type wholeTuple struct {
+	tuple tupelov1.Tuple
+	terms
+}
+
+// of fills in what is there of a relationship.
+func (w *wholeTuple) of(r *v1.Relationship) *tupelov1.Tuple {
 	if r == nil {
 		return nil
 	}
-	t := &tupelov1.Tuple{
-		Object: object(r.Resource), Relation: r.Relation, Subject: subject(r.Subject), ExpiresAt: r.OptionalExpiresAt,
-	}
+	t := &w.tuple
+	t.Object, t.Subject = w.terms.of(r.Resource, r.Subject)
+	t.Relation, t.ExpiresAt = r.Relation, r.OptionalExpiresAt
 	if c := r.OptionalCaveat; c != nil {
 		t.Caveat = &tupelov1.Caveat{Name: c.CaveatName, Context: c.Context}
 		if len(c.Context.GetFields()) == 0 {
@@ -74,11 +83,22 @@ func tuple(r *v1.Relationship) *tupelov1.Tuple {
 	return t
 }
 
-func relationship(t *tupelov1.Tuple) *v1.Relationship {
-	r := &v1.Relationship{
-		Resource: objectReference(t.Object), Relation: t.Relation, Subject: subjectReference(t.Subject),
-		OptionalExpiresAt: t.ExpiresAt,
-	}
+func relationship(t *tupelov1.Tuple) *v1.Relationship { return new(wholeRelationship).of(t) }
+
+// wholeRelationship is a relationship with its messages.
+type wholeRelationship struct {
+	relationship v1.Relationship
+	askedAbout
+}
+
+// of fills in a tuple.
+func (w *wholeRelationship) of(t *tupelov1.Tuple) *v1.Relationship {
+	r, o, s := &w.relationship, t.GetObject(), t.GetSubject()
+	r.Resource, r.Subject = &w.resource, &w.subject.reference
+	r.Resource.ObjectType, r.Resource.ObjectId = o.GetType(), o.GetId()
+	r.Subject.Object, r.Subject.OptionalRelation = &w.subject.object, s.GetRelation()
+	r.Subject.Object.ObjectType, r.Subject.Object.ObjectId = s.GetType(), s.GetId()
+	r.Relation, r.OptionalExpiresAt = t.Relation, t.ExpiresAt
 	if c := t.Caveat; c != nil {
 		r.OptionalCaveat = &v1.ContextualizedCaveat{CaveatName: c.Name, Context: c.Context}
 		if c.Context == nil {

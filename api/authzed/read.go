@@ -53,14 +53,22 @@ func (p permissions) ReadRelationships(r *v1.ReadRelationshipsRequest, stream gr
 	}
 }
 
+// oneRead is a response with what it points to, in one piece of memory.
+type oneRead struct {
+	response v1.ReadRelationshipsResponse
+	cursor   v1.Cursor
+	wholeRelationship
+}
+
 // sendRelationships sends each tuple of a page in a message of its own.
 func sendRelationships(page *tupelov1.ReadResponse, send func(*v1.ReadRelationshipsResponse) error) error {
 	at := token(page.Zookie)
+	messages := make([]oneRead, len(page.Tuples))
 	for i, t := range page.Tuples {
-		err := send(&v1.ReadRelationshipsResponse{
-			ReadAt: at, Relationship: relationship(t), AfterResultCursor: &v1.Cursor{Token: page.TupleCursors[i]},
-		})
-		if err != nil {
+		m := &messages[i]
+		m.cursor.Token = page.TupleCursors[i]
+		m.response.ReadAt, m.response.Relationship, m.response.AfterResultCursor = at, m.of(t), &m.cursor
+		if err := send(&m.response); err != nil {
 			return err
 		}
 	}

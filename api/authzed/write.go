@@ -45,6 +45,7 @@ func writeRequest(r *v1.WriteRelationshipsRequest) (*tupelov1.WriteRequest, erro
 	if err != nil {
 		return nil, err
 	}
+	updates := make([]nativeUpdate, len(r.Updates)) // all in one allocation
 	write := &tupelov1.WriteRequest{
 		Updates: make([]*tupelov1.Update, len(r.Updates)), Preconditions: guards, Metadata: r.OptionalTransactionMetadata,
 	}
@@ -52,9 +53,17 @@ func writeRequest(r *v1.WriteRelationshipsRequest) (*tupelov1.WriteRequest, erro
 		if err := refuseRelationship(u.GetRelationship()); err != nil {
 			return nil, err
 		}
-		write.Updates[i] = &tupelov1.Update{Operation: operations[u.GetOperation()], Tuple: tuple(u.GetRelationship())}
+		n := &updates[i]
+		n.update.Operation, n.update.Tuple = operations[u.GetOperation()], n.of(u.GetRelationship())
+		write.Updates[i] = &n.update
 	}
 	return write, nil
+}
+
+// nativeUpdate is an update with its messages.
+type nativeUpdate struct {
+	update tupelov1.Update
+	wholeTuple
 }
 
 var operations = map[v1.RelationshipUpdate_Operation]tupelov1.Update_Operation{

@@ -47,6 +47,14 @@ func (c *Codec) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 func write(f *Fast, v any, size int) (mem.BufferSlice, error) {
+	switch { // short ones with all that the transport takes them in, in one allocation
+	case size <= len(piece112{}.room):
+		p := &piece112{}
+		return p.take(f, p.room[:0:size], v)
+	case size <= len(piece256{}.room):
+		p := &piece256{}
+		return p.take(f, p.room[:0:size], v)
+	}
 	if mem.IsBelowBufferPoolingThreshold(size) {
 		data := f.Append(make([]byte, 0, size), v)
 		return mem.BufferSlice{mem.SliceBuffer(data)}, sized(v, len(data), size)
@@ -55,6 +63,31 @@ func write(f *Fast, v any, size int) (mem.BufferSlice, error) {
 	buffer := pool.Get(size)
 	data := f.Append((*buffer)[:0:size], v) // in place, unless it is longer than it said
 	return mem.BufferSlice{mem.NewBuffer(buffer, pool)}, sized(v, len(data), size)
+}
+
+// piece is a message as the transport takes it.
+type piece struct {
+	list [1]mem.Buffer
+	data mem.SliceBuffer
+}
+
+// The pieces with room for short messages are as large as what is allocated for them.
+type (
+	piece112 struct {
+		piece
+		room [112 - 40]byte
+	}
+	piece256 struct {
+		piece
+		room [256 - 40]byte
+	}
+)
+
+// take writes a message into room.
+func (p *piece) take(f *Fast, room []byte, v any) (mem.BufferSlice, error) {
+	p.data = f.Append(room, v)
+	p.list[0] = &p.data
+	return p.list[:], sized(v, len(p.data), cap(room))
 }
 
 // sized refuses what a fast path wrote otherwise than it said: it is a bug, or
