@@ -51,7 +51,8 @@
 //	R7  After a failed write of the log or a failed apply the node stops for
 //	    good: it answers nothing more, skips nothing, and leaves the process alive.
 //	R8  A received snapshot is verified byte for byte before it is declared; a
-//	    damaged or cut stream leaves nothing behind.
+//	    damaged or cut stream leaves nothing behind. One that comes when the
+//	    node has more already is refused: what was acknowledged is not taken back.
 //	R9  A leader is believed only on proof: that a majority of the voters,
 //	    never of others, is in its term, asked after the question arrived. No
 //	    clock and no lease has a part in it.

@@ -27,8 +27,8 @@ type fsm struct {
 	// many fit into memory.
 	load func([]*hraft.Log) (int, error)
 
-	overtaken func(index, term uint64) // called with a snapshot that came from elsewhere
-	broken    error                    // set once; nothing is applied after it (R7)
+	overtaken func(index, term uint64) error // called with a snapshot that came from elsewhere
+	broken    error                          // set once; nothing is applied after it (R7)
 
 	indexes  []uint64 // scratch, by batch
 	commands [][]byte
@@ -154,7 +154,9 @@ func (f *fsm) Restore(source io.ReadCloser) error {
 		f.fail(err)
 		return err
 	}
-	f.overtaken(r.meta.index, r.meta.term)
+	if err := f.overtaken(r.meta.index, r.meta.term); err != nil {
+		return fmt.Errorf("begin the log after snapshot %s: %w", r.id, err)
+	}
 	f.watermark.advance(max(r.meta.index, f.machine.Applied()))
 	return nil
 }

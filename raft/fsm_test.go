@@ -37,7 +37,7 @@ func newFSM(t *testing.T, f faults, has ...record) (*fsm, *ledger, *error) {
 	return &fsm{
 		machine: l, watermark: &watermark{}, proposals: newProposals(&Options{}), faults: f,
 		ctx: t.Context(), fail: func(err error) { failure = err }, applied: func() {},
-		overtaken: func(uint64, uint64) {}, load: func(logs []*hraft.Log) (int, error) { return len(logs), nil },
+		overtaken: func(uint64, uint64) error { return nil }, load: func(logs []*hraft.Log) (int, error) { return len(logs), nil },
 	}, l, &failure
 }
 

@@ -37,6 +37,9 @@ type logStore struct {
 	onFailure func(error)
 	writes    *pebble.WriteOptions
 	keepAfter func() uint64 // what comes after this index stays for followers; nil: nothing
+	// snapshot is the index of the newest one: nothing up to it is ever overruled.
+	// nil: all of the log is covered by one.
+	snapshot func() uint64
 
 	early    atomic.Pointer[func([]*hraft.Log) bool] // whether entries may be sent before they are synced; nil: never
 	unsynced unsynced
@@ -50,7 +53,7 @@ type logStore struct {
 		sync.Mutex
 		previous, previousTerm uint64 // term 0: not known
 		last                   uint64
-		received, receivedTerm uint64 // see overtaken; 0: none
+		received               uint64 // see overtaken; 0: none
 	}
 
 	written  atomic.Int64 // bytes of entries: those it was opened with, and all since
@@ -142,31 +145,78 @@ func (s *logStore) holds(index uint64) bool {
 	return previous < index && index <= last
 }
 
-// overtaken says that a received snapshot is about to replace the log.
+// covers reports whether this node has what a received snapshot at index would
+// bring, and more that the snapshot would take away again: entries after it, which
+// this node may have acknowledged.
 //
-// hashicorp/raft goes on to believe in the log's old end. If that is beyond the
-// snapshot, in entries that were overruled, raft finds neither the entry the
-// snapshot ends with nor those it expects after it, refuses everything, and is
-// sent the same snapshot again without end. So while the log is empty GetLog
-// answers for them: with the snapshot's term, and with no term at all, which is
-// what makes raft take the leader's entries in their place.
-func (s *logStore) overtaken(index, term uint64) {
-	s.bounds.Lock()
-	defer s.bounds.Unlock()
-	s.bounds.received, s.bounds.receivedTerm = index, term
+// A leader sends a snapshot to a follower that lacks what is in it. But a message
+// that was given up on can arrive late, when its sender has long gone on with
+// entries. hashicorp/raft would install it, and still believe that its log ends where
+// it did; the entries that come next it would take, without those in between.
+func (s *logStore) covers(index, term uint64) (bool, error) {
+	previous, previousTerm, last := s.span()
+	switch {
+	case index < previous:
+		return previousTerm != 0, nil
+	case index == previous || index >= last:
+		return index < last && previousTerm == term, nil
+	}
+	var l hraft.Log
+	if err := s.get(index, &l, 0); err != nil {
+		return false, err
+	}
+	return l.Term == term, nil
 }
 
-// stands returns what stands in for an entry after overtaken.
+// overtaken replaces the log by a received snapshot that has just been restored.
+//
+// hashicorp/raft goes on to believe in the log's old end. If that is beyond the
+// snapshot, in entries that were overruled, raft finds none of those it expects
+// after it, refuses everything, and is sent the same snapshot again without end. So
+// while the log is empty GetLog answers for them, with no term at all, which is
+// what makes raft take the leader's entries in their place.
+func (s *logStore) overtaken(index, term uint64) error {
+	if err := s.beginAfter(index, term); err != nil {
+		return err
+	}
+	s.bounds.Lock()
+	defer s.bounds.Unlock()
+	s.bounds.received = index
+	return nil
+}
+
+// beginAfter empties the log, and has it go on after an entry of which only index
+// and term are known.
+func (s *logStore) beginAfter(index, term uint64) error {
+	previous, _, last := s.span()
+	s.bounds.Lock()
+	s.bounds.previous, s.bounds.previousTerm, s.bounds.last = index, term, index
+	s.bounds.Unlock()
+	err := s.commit(func(b *pebble.Batch) error {
+		setPrevious(b, index, term)
+		// What is not reclaimed must not come back.
+		b.DeleteRange(indexKey(entryKey, index+1), []byte{entryKey + 1}, nil)
+		return b.DeleteRange(indexKey(configurationKey, index+1), []byte{configurationKey + 1}, nil)
+	})
+	if err != nil || previous == last {
+		return err
+	}
+	return s.reclaim(max(index, last))
+}
+
+// stands returns what stands in for an entry that is not in the log: the one before
+// it, of which followers are told the term, and those of overtaken.
 func (s *logStore) stands(index uint64, l *hraft.Log) bool {
 	b := &s.bounds
 	b.Lock()
 	defer b.Unlock()
-	if b.received == 0 || b.last != b.previous || index < b.received {
+	switch {
+	case index == b.previous && b.previousTerm != 0:
+		*l = hraft.Log{Index: index, Term: b.previousTerm, Type: hraft.LogNoop}
+	case b.received != 0 && b.last == b.previous && index > b.received:
+		*l = hraft.Log{Index: index, Type: hraft.LogNoop}
+	default:
 		return false
-	}
-	*l = hraft.Log{Index: index, Type: hraft.LogNoop}
-	if index == b.received {
-		l.Term = b.receivedTerm
 	}
 	return true
 }
@@ -231,11 +281,9 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 	if len(logs) == 0 {
 		return nil
 	}
-	previous, _, last := s.span()
-	// An empty log may go on anywhere: after a snapshot that came from elsewhere.
+	_, _, last := s.span()
 	first := logs[0].Index
-	jump := first != last+1
-	if jump && last != previous {
+	if first != last+1 {
 		return s.fail(fmt.Errorf("append log entry %d after %d: not the next one", first, last))
 	}
 	var size int64
@@ -244,11 +292,6 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 		commit = func(fill func(*pebble.Batch) error) error { return s.commitEarly(first, fill) }
 	}
 	err := commit(func(b *pebble.Batch) error {
-		if jump {
-			setPrevious(b, first-1, 0)
-			// What was truncated but not reclaimed must not come back.
-			b.DeleteRange(indexKey(entryKey, first), []byte{entryKey + 1}, nil)
-		}
 		for i, l := range logs {
 			if l.Index != first+uint64(i) {
 				return fmt.Errorf("append log entry %d at place %d after %d: not the next one", l.Index, i, last)
@@ -263,9 +306,6 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 	s.written.Add(size)
 	s.bounds.Lock()
 	defer s.bounds.Unlock()
-	if jump {
-		s.bounds.previous, s.bounds.previousTerm = first-1, 0
-	}
 	s.bounds.last = logs[len(logs)-1].Index
 	s.bounds.received = 0
 	return nil
@@ -287,25 +327,26 @@ func putEntry(b *pebble.Batch, l *hraft.Log) int64 {
 }
 
 // DeleteRange removes the entries from first to last, which must be all of the
-// log from its beginning (truncation) or to its end (conflict), or both (a
-// received snapshot has overtaken it). A truncation leaves what followers lack.
+// log from its beginning (truncation) or to its end (conflict). A truncation leaves
+// what followers lack, and removes nothing that no snapshot has: that is how one of
+// the whole log is told from a conflict with all of it.
 func (s *logStore) DeleteRange(first, last uint64) error {
 	previous, _, end := s.span()
 	first, last = max(first, previous+1), min(last, end)
+	covered := s.snapshot == nil || last <= s.snapshot()
 	switch {
 	case first > last:
 		return nil
-	case first == previous+1 && last < end && s.keepAfter != nil:
+	case last == end && (first > previous+1 || !covered):
+		return s.truncateBack(first, last)
+	case first > previous+1:
+		return fmt.Errorf("delete log entries %d to %d of %d to %d: that leaves a hole", first, last, previous+1, end)
+	case last < end && s.keepAfter != nil:
 		if last = min(last, s.keepAfter()); last < first {
 			return nil
 		}
-		return s.truncateFront(first, last)
-	case first == previous+1:
-		return s.truncateFront(first, last)
-	case last == end:
-		return s.truncateBack(first, last)
 	}
-	return fmt.Errorf("delete log entries %d to %d of %d to %d: that leaves a hole", first, last, previous+1, end)
+	return s.truncateFront(first, last)
 }
 
 // truncateFront removes the entries up to last and remembers its term, and the

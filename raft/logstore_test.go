@@ -62,10 +62,13 @@ func wantLog(t testing.TB, s *logStore, first, last uint64) {
 			t.Fatalf("entry %d is %+v", want.Index, got)
 		}
 	}
-	for _, outside := range []uint64{first - 1, last + 1} {
-		if err := s.GetLog(outside, new(hraft.Log)); err != hraft.ErrLogNotFound {
-			t.Fatalf("entry %d: %v", outside, err)
-		}
+	if err := s.GetLog(last+1, new(hraft.Log)); err != hraft.ErrLogNotFound {
+		t.Fatalf("entry %d, after the log: %v", last+1, err)
+	}
+	var before hraft.Log
+	err := s.GetLog(first-1, &before)
+	if _, term, _ := s.span(); term == 0 && err != hraft.ErrLogNotFound || term != 0 && before.Term != term {
+		t.Fatalf("entry %d, before the log: %+v, %v", first-1, before, err)
 	}
 }
 
@@ -117,17 +120,16 @@ func TestTheLogKeepsWhatIsStoredAndTruncated(t *testing.T) {
 	bothWays(t, fs, s, func(s *logStore) { wantLog(t, s, 27, 28) })
 }
 
-func TestAnEmptyLogMayGoOnElsewhereAndAFullOneMayNot(t *testing.T) {
+func TestALogGoesOnAfterASnapshotAndNowhereElse(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := openLog(t, fs)
 	mustStore(t, s, entries(1, 5))
-	if err := s.DeleteRange(1, 5); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.overtaken(40, 4))
+	s = bothWays(t, fs, s, func(s *logStore) { wantLog(t, s, 0, 0) })
 	mustStore(t, s, entries(41, 43))
 	s = bothWays(t, fs, s, func(s *logStore) {
 		wantLog(t, s, 41, 43)
-		if previous, term, _ := s.span(); previous != 40 || term != 0 {
+		if previous, term, _ := s.span(); previous != 40 || term != 4 {
 			t.Errorf("before the log: %d in term %d", previous, term)
 		}
 	})
@@ -154,14 +156,18 @@ func TestAnEmptyLogMayGoOnElsewhereAndAFullOneMayNot(t *testing.T) {
 func TestWhatACrashLeftUnreclaimedDoesNotComeBack(t *testing.T) {
 	for name, c := range map[string]struct {
 		previous    uint64 // all of 1 to 9 up to here is truncated, and still there
+		after       uint64 // where a snapshot has the log begin; 0: nowhere
 		next        []*hraft.Log
 		first, last uint64
 	}{
-		"the log goes on":            {5, entries(10, 12), 6, 12},
-		"an empty log goes on":       {9, entries(10, 12), 10, 12},
-		"an empty log is overruled":  {9, entries(4, 6), 4, 6},
-		"an empty log is overtaken":  {9, entries(41, 42), 41, 42},
-		"an overruled log goes back": {9, entries(1, 1), 1, 1},
+		"the log goes on":                   {5, 0, entries(10, 12), 6, 12},
+		"an empty log goes on":              {9, 0, entries(10, 12), 10, 12},
+		"an empty log is overtaken":         {9, 40, entries(41, 42), 41, 42},
+		"an empty log is overruled":         {9, 3, entries(4, 6), 4, 6},
+		"a log is overtaken":                {5, 40, entries(41, 42), 41, 42},
+		"a log is overruled":                {5, 7, entries(8, 8), 8, 8},
+		"a log is overruled to its begin":   {5, 5, entries(6, 6), 6, 6},
+		"a log is overruled to before that": {5, 2, entries(3, 3), 3, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := vfs.NewMem()
@@ -170,6 +176,10 @@ func TestWhatACrashLeftUnreclaimedDoesNotComeBack(t *testing.T) {
 			must(t, s.commit(func(b *pebble.Batch) error { setPrevious(b, c.previous, 1); return nil }))
 			must(t, s.Close())
 			s = openLog(t, fs)
+			if c.after != 0 {
+				must(t, s.overtaken(c.after, 1))
+				s = bothWays(t, fs, s, func(s *logStore) { wantLog(t, s, 0, 0) })
+			}
 			mustStore(t, s, c.next)
 			s = bothWays(t, fs, s, func(s *logStore) { wantLog(t, s, c.first, c.last) })
 			must(t, s.DeleteRange(c.first, c.last))

@@ -122,7 +122,8 @@ func (n *Node) run(ctx context.Context) (err error) {
 	}
 	n.watermark.advance(n.start.covered)
 	n.snapshotting.remember(n.store.newest.Load())
-	n.log.keepAfter = n.keepLogAfter
+	n.log.keepAfter, n.log.snapshot = n.keepLogAfter, n.store.newest.Load
+	n.store.covered = n.log.covers
 	n.fsm = &fsm{
 		machine: n.options.StateMachine, watermark: n.watermark, proposals: n.proposals,
 		faults: n.options.faults, ctx: n.life, fail: n.fail, applied: func() { n.pokeSnapshots(); n.pipelines.poke() },
@@ -200,9 +201,8 @@ func (o *Options) raftConfig(logger hclog.Logger) *hraft.Config {
 	c.BatchApplyCh = true // or the main loop never finds two commands to batch
 	c.TrailingLogs = o.TrailingLogs
 	if o.Transport != nil {
-		// The last entry always stays, so that a truncation after a snapshot of
-		// our own can be told from the one after a received snapshot, which
-		// leaves nothing; see logStore.DeleteRange.
+		// The last entry always stays: an empty log is one that a received snapshot
+		// has just replaced.
 		c.TrailingLogs = max(1, o.TrailingLogs)
 		// Followers learn what is committed with the next entries, or else in
 		// this time: it is what a read on a follower waits for.

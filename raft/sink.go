@@ -45,15 +45,30 @@ func (s *snapshotSink) checkpoint(ctx context.Context, sm StateMachine, atLeast 
 	return nil
 }
 
-// Write takes the next piece of an archive.
+// Write takes the next piece of an archive. What the node has already, and more, is
+// refused: it would go back.
 func (s *snapshotSink) Write(p []byte) (int, error) {
 	if s.ended {
 		return 0, errors.New("write to a snapshot that has ended")
 	}
 	if s.unpack == nil {
+		if err := s.refuseCovered(); err != nil {
+			return 0, err
+		}
 		s.unpack = s.startUnpacking()
 	}
 	return s.unpack.Write(p)
+}
+
+func (s *snapshotSink) refuseCovered() error {
+	if s.store.covered == nil {
+		return nil
+	}
+	covered, err := s.store.covered(s.meta.index, s.meta.term)
+	if covered {
+		err = errCovered
+	}
+	return err
 }
 
 // Close declares the snapshot: from here on it is one, across crashes.
@@ -116,7 +131,10 @@ func (s *snapshotSink) Cancel() error {
 	return discardDir(s.store.fs, s.dir(), s.dir())
 }
 
-var errCancelled = errors.New("the snapshot was cancelled")
+var (
+	errCancelled = errors.New("the snapshot was cancelled")
+	errCovered   = errors.New("the snapshot came late: this node has all of it, and more")
+)
 
 // unpacker turns writes into the stream that readArchive reads.
 type unpacker struct {

@@ -23,6 +23,10 @@ type snapshotStore struct {
 	logger *slog.Logger
 	faults faults
 
+	// covered tells of a snapshot that comes in whether the node has more already;
+	// nil: it never has.
+	covered func(index, term uint64) (bool, error)
+
 	newest atomic.Uint64 // index of the newest declared snapshot
 
 	mu      sync.Mutex

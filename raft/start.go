@@ -170,14 +170,14 @@ func (f *finder) checkLog() error {
 	return nil
 }
 
-// dropOvertaken empties a log that a received snapshot has overtaken, as raft
-// does after installing one: the node stopped before it came to that.
+// dropOvertaken empties a log that a received snapshot has overtaken, as is done
+// after restoring one: the node stopped before it came to that.
 func (f *finder) dropOvertaken(base *meta) error {
-	previous, _, last := f.log.span()
+	_, _, last := f.log.span()
 	if base == nil || base.index <= last {
 		return nil
 	}
-	return f.log.DeleteRange(previous+1, last)
+	return f.log.beginAfter(base.index, base.term)
 }
 
 // lost says what is missing, and what to do about it.
