@@ -40,6 +40,9 @@ const (
 	// waitBytes is how much data does not wait for the answer to what was sent
 	// before: it takes a while to send, and the follower is busy meanwhile.
 	waitBytes = 64 << 10
+	// waitLimit is how long others wait at most. What is under way may never be
+	// answered, as where a connection is gone: then sending shows it.
+	waitLimit = 50 * time.Millisecond
 	// tellAfter is how long after a commit a follower hears of it, if no entries
 	// follow that say so as well.
 	tellAfter = time.Millisecond
@@ -97,9 +100,16 @@ func (p *watchedPipeline) awaitTurn(q *hraft.AppendEntriesRequest) {
 	for _, l := range q.Entries {
 		size += dataBytes(l)
 	}
-	for size < waitBytes && p.entries.Load() > 0 {
+	if size >= waitBytes || p.entries.Load() == 0 {
+		return
+	}
+	limit := time.NewTimer(waitLimit)
+	defer limit.Stop()
+	for p.entries.Load() > 0 {
 		select {
 		case <-p.answered:
+		case <-limit.C:
+			return
 		case <-p.closed:
 			return
 		case <-p.transport.stopped:
