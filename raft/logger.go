@@ -33,8 +33,24 @@ func slogLevel(l hclog.Level) slog.Level {
 	return slog.LevelDebug - 4
 }
 
+// ofOthers are what hashicorp/raft calls errors, and are how one node sees that
+// another is stopped, restarted or leads: nothing is wrong with this one.
+var ofOthers = map[string]bool{
+	"failed to heartbeat to":                    true,
+	"failed to appendEntries to":                true,
+	"failed to pipeline appendEntries":          true,
+	"failed to start pipeline replication to":   true,
+	"failed to make requestVote RPC":            true,
+	"failed to decode incoming command":         true,
+	"failed to flush response":                  true,
+	"peer has newer term, stopping replication": true,
+}
+
 // Log implements hclog.Logger.
 func (l raftLogger) Log(level hclog.Level, msg string, args ...any) {
+	if level == hclog.Error && ofOthers[msg] {
+		level = hclog.Warn
+	}
 	if !l.enabled(level) {
 		return
 	}

@@ -28,10 +28,12 @@ func TestRaftLogsIntoSlog(t *testing.T) {
 	l.Info("b", "n", 1)
 	l.Warn("c", "servers", hclog.Fmt("%+v", []int{1, 2}))
 	l.With("peer", "n2").Named("x").Named("y").Error("d")
+	l.Error("failed to heartbeat to", "peer", "n3")
 	l.StandardLogger(nil).Print("e")
 	want := `level=DEBUG msg=b n=1
 level=WARN msg=c servers="[1 2]"
 level=ERROR msg=d peer=n2 logger=x logger=x.y
+level=WARN msg="failed to heartbeat to" peer=n3
 level=INFO msg=e
 `
 	if b.String() != want {
