@@ -43,6 +43,7 @@ type logStore struct {
 
 	early    atomic.Pointer[func([]*hraft.Log) bool] // whether entries may be sent before they are synced; nil: never
 	unsynced unsynced
+	tail     tail
 
 	// closing is held for reading by every use of db: one of raft's goroutines
 	// (the one that reports the log's age) outlives raft's own shutdown.
@@ -251,6 +252,9 @@ func (s *logStore) get(index uint64, l *hraft.Log, limitBytes int) error {
 	if err := s.failed(); err != nil {
 		return err
 	}
+	if s.tail.get(index, l) {
+		return nil
+	}
 	value, closer, err := s.db.Get(indexKey(entryKey, index))
 	if errors.Is(err, pebble.ErrNotFound) {
 		if !s.holds(index) { // truncated meanwhile
@@ -304,6 +308,7 @@ func (s *logStore) StoreLogs(logs []*hraft.Log) error {
 		return err
 	}
 	s.written.Add(size)
+	s.tail.put(logs)
 	s.bounds.Lock()
 	defer s.bounds.Unlock()
 	s.bounds.last = logs[len(logs)-1].Index
