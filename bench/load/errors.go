@@ -19,6 +19,9 @@ var (
 	// ErrUnsettled is the error of a server that does not come to the right answers
 	// after it was loaded.
 	ErrUnsettled = errors.New("the server's answers are wrong")
+	// ErrSlow is the error of a server whose answers to a sample take so long that
+	// asking for more would measure nothing else.
+	ErrSlow = errors.New("the server answers too slowly to be measured")
 	// errUnfinished ends calls that are not answered in the time after a run.
 	errUnfinished = errors.New("not answered when the run was given up")
 )

@@ -63,19 +63,24 @@ const (
 
 // Settle waits until the target's answers are right that are asked for with the
 // least latency, as they need not be right after loading, and returns how long that
-// was. SpiceDB does not even know its schema then. The error wraps [ErrUnsettled] if
-// it takes longer than a minute.
+// was: until it was asked the first of the sample that came out right. SpiceDB does
+// not even know its schema then. The error wraps [ErrUnsettled] if it takes longer
+// than a minute, and [ErrSlow] if the questions alone do.
 func Settle(ctx context.Context, c Cell) (time.Duration, error) {
 	started := time.Now()
 	for {
-		r := &Result{}
-		err := c.sample(ctx, r, dataset.MinimizeLatency)
-		took := time.Since(started)
+		r, took := &Result{}, time.Since(started)
+		sampling, cancel := context.WithTimeoutCause(ctx, settleLimit, ErrSlow)
+		err := c.sample(sampling, r, dataset.MinimizeLatency)
+		slow := sampling.Err() != nil
+		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return took, context.Cause(ctx)
 		case err == nil && r.Wrong == 0:
 			return took, nil
+		case slow:
+			return took, fmt.Errorf("%w: %d of %d questions in %v, one after another", ErrSlow, r.Proofs, sampleSize, settleLimit)
 		case took > settleLimit && err != nil:
 			return took, fmt.Errorf("%w, %v after loading: %w", ErrUnsettled, took.Round(time.Second), err)
 		case took > settleLimit:

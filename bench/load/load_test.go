@@ -361,10 +361,32 @@ func TestSettleWaitsForRightAnswers(t *testing.T) {
 			right.Yes = right.Yes && n > 2*sampleSize
 			return right, nil
 		}}
-		if _, err := Settle(t.Context(), cell(t, f, "")); err != nil || f.calls.Load() != 3*sampleSize {
-			t.Errorf("%v after %d calls", err, f.calls.Load())
+		took, err := Settle(t.Context(), cell(t, f, ""))
+		if err != nil || f.calls.Load() != 3*sampleSize || took < 2*settlePause || took > 3*settlePause+2*sampleSize*time.Millisecond {
+			t.Errorf("%v after %d calls, %v after loading", err, f.calls.Load(), took)
 		}
 	})
+}
+
+// What a server takes for its answers is no time in which they were wrong; and one
+// that takes too long is not waited for.
+func TestSettleGivesASlowServerUp(t *testing.T) {
+	for each, want := range map[time.Duration]error{settleLimit / (2 * sampleSize): nil, settleLimit * 2 / sampleSize: ErrSlow} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{answer: func(ctx context.Context, _ int64, _ dataset.Operation, right dataset.Answer) (dataset.Answer, error) {
+				select {
+				case <-ctx.Done():
+					return dataset.Answer{}, ctx.Err()
+				case <-time.After(each):
+					return right, nil
+				}
+			}}
+			began := time.Now()
+			if took, err := Settle(t.Context(), cell(t, f, "")); took != 0 || !errors.Is(err, want) || time.Since(began) > settleLimit {
+				t.Errorf("%v an answer: %v, %v", each, took, err)
+			}
+		})
+	}
 }
 
 func TestCellsThatCannotBeMeantAreTypedErrors(t *testing.T) {
