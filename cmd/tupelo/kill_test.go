@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -198,6 +199,7 @@ func TestTheSecondSignalEndsAServerAtOnce(t *testing.T) {
 		o := tupelo(t, "schema", "read", "--addr", p.ready.Address)
 		refused = strings.Contains(o.diag, "UNAVAILABLE")
 	}
+	time.Sleep(oneWish) // sooner, it would count as an echo of the first
 	if err := p.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

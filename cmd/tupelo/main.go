@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // The exit statuses (C2).
@@ -25,17 +26,29 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// endOnSignals asks for an orderly end with the first signal, and ends the
-// process at once with the second, however soon it comes.
+// oneWish is how long signals count as the first. Who runs commands under a limit,
+// such as timeout(1), sends one to the process and one to its group.
+const oneWish = 500 * time.Millisecond
+
+// endOnSignals asks for an orderly end with the first signal, and ends the process
+// at once with the next that is no echo of it.
 func endOnSignals(cancel context.CancelFunc) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		cancel()
-		<-signals
-		os.Exit(exitError)
-	}()
+	go heed(signals, cancel, func() { os.Exit(exitError) })
+}
+
+// heed waits for signals and asks for the end that they mean.
+func heed(signals <-chan os.Signal, orderly, atOnce func()) {
+	<-signals
+	first := time.Now()
+	orderly()
+	for range signals {
+		if time.Since(first) >= oneWish {
+			atOnce()
+			return
+		}
+	}
 }
 
 // run carries out one command line and returns the exit status.

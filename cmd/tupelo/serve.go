@@ -45,8 +45,9 @@ func newServeCommand(t *terminal) *cobra.Command {
 		Short: "Run the server",
 		Long: `Run the server, with its tuples and schema in one directory, or in memory.
 
-It stops in order on the first SIGINT or SIGTERM, and at once on the second. What
-it has acknowledged survives any end, SIGKILL and power loss among them.
+It stops in order on the first SIGINT or SIGTERM, and at once on a second
+that comes more than half a second later. What it has acknowledged survives any
+end, SIGKILL and power loss among them.
 
 Tokens are needed as soon as other machines can reach the listener. Traces are
 sent if --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT says where to; the other
