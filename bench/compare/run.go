@@ -24,7 +24,10 @@ type Options struct {
 	Peers   peer.Options // the programs
 	// Open connects to a server that takes the calls of a protocol. It is bench/target's
 	// work, which stands too high in the house to be imported here.
-	Open    func(protocol string, at Place) (load.Target, error)
+	Open func(protocol string, at Place) (load.Target, error)
+	// Schema spells a set's schema in the language of a protocol whose servers read it
+	// when they start. It is bench/target's work too.
+	Schema  func(protocol string, set *dataset.Set) (string, error)
 	Commit  string // of this program
 	Command string // that repeats the run, for the report
 	// Tell is called before anything that takes a while. It may be nil.
@@ -36,6 +39,7 @@ type Options struct {
 // Place is where a target is: at an address, or, of InProcess, in a directory.
 type Place struct {
 	Addr, Token string
+	WriteAddr   string // of Keto
 	Dir         string
 	Connections int
 }
@@ -191,7 +195,7 @@ func (s *session) bring(ctx context.Context, id string, set *dataset.Set) (_ *en
 		return nil, fmt.Errorf("not loaded: at %.0f tuples/s, as before, it would take %v, and %v are given",
 			rate, time.Duration(float64(set.Size)/rate*1e9).Round(time.Second), s.Grid.LoadLimit)
 	}
-	e, err := s.start(ctx, id)
+	e, err := s.start(ctx, id, set)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +235,7 @@ func (s *session) bring(ctx context.Context, id string, set *dataset.Set) (_ *en
 const connections = 4
 
 // start starts a target, without data, and notes what it is.
-func (s *session) start(ctx context.Context, id string) (_ *entrant, err error) {
+func (s *session) start(ctx context.Context, id string, set *dataset.Set) (_ *entrant, err error) {
 	e := &entrant{id: id}
 	defer func() {
 		if err != nil {
@@ -246,11 +250,19 @@ func (s *session) start(ctx context.Context, id string) (_ *entrant, err error) 
 		e.target, err = s.Open(inProcess, Place{Dir: filepath.Join(e.dir, "data"), Connections: connections})
 		return e, err
 	}
-	if e.peer, err = peer.Start(ctx, id, s.Peers); err != nil {
+	peers := s.Peers
+	if peer.ProtocolOf(id) == peer.Keto {
+		text, err := s.Schema(peer.Keto, set)
+		if err != nil {
+			return nil, err
+		}
+		peers.Namespaces = peer.Namespaces{Text: text, By: "tupelo bench schema " + set.Name + " --target keto"}
+	}
+	if e.peer, err = peer.Start(ctx, id, peers); err != nil {
 		return nil, err
 	}
 	s.describe(id, report.Target{Version: e.peer.Version, Why: e.peer.Why, Commands: e.peer.Commands})
-	e.target, err = s.Open(e.peer.Protocol, Place{Addr: e.peer.Addr, Token: e.peer.Token, Connections: connections})
+	e.target, err = s.Open(e.peer.Protocol, Place{Addr: e.peer.Addr, WriteAddr: e.peer.WriteAddr, Token: e.peer.Token, Connections: connections})
 	return e, err
 }
 

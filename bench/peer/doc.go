@@ -7,8 +7,8 @@
 //	Start ──▶ PostgreSQL (initdb, migrations)  ──▶ server ──▶ ready ──▶ Peer
 //	              └────── a folder below Dir ──────┘              address, process ids, command lines
 //
-// It is no package for production: servers listen on this machine alone, without TLS,
-// and their data is thrown away.
+// It is no package for production: servers listen on this machine alone (but for
+// Permify's, which cannot), without TLS, and their data is thrown away.
 //
 //	B1  A peer that Start returned answers. One that ends early, or never answers,
 //	    is an error with the last lines of its log, within a bound.

@@ -21,12 +21,23 @@ type Options struct {
 	Version  string // of Tupelo
 	SpiceDB  string
 	OpenFGA  string
+	Keto     string
+	Permify  string
 	Postgres string // the folder of PostgreSQL's server programs, such as /usr/lib/postgresql/15/bin
 	// Dir is where each peer gets a folder for its data and logs until it is
 	// stopped; the system's folder for such things if empty.
 	Dir string
+	// Namespaces are the schema in Keto's language: it reads it when it starts, and
+	// takes none by its protocol. Empty for all others.
+	Namespaces Namespaces
 
 	patience patience // as usual, unless a test says otherwise
+}
+
+// Namespaces are a schema for Keto.
+type Namespaces struct {
+	Text string
+	By   string // the command that prints it
 }
 
 // Peer is a server that answers.
@@ -38,7 +49,9 @@ type Peer struct {
 	Why      string // the settings that are not the peer's own, and why
 	Commands []string
 	Addr     string // host:port
-	Token    string // to be sent with each call, if any
+	// WriteAddr is where Keto takes writes, and nobody else.
+	WriteAddr string
+	Token     string // to be sent with each call, if any
 
 	processes []*process // in the order in which they were started
 	dir       string
@@ -49,6 +62,8 @@ const (
 	Native  = "native"
 	Authzed = "authzed"
 	OpenFGA = "openfga"
+	Keto    = "keto"
+	Permify = "permify"
 	Echo    = "echo"
 )
 
@@ -96,6 +111,16 @@ func NameOf(id string) string {
 		}
 	}
 	return id
+}
+
+// ProtocolOf returns which calls a peer takes.
+func ProtocolOf(id string) string {
+	for _, p := range products {
+		if p.id == id {
+			return p.protocol
+		}
+	}
+	return ""
 }
 
 // Startable returns the ids of the peers whose programs are named.
@@ -190,7 +215,7 @@ func (p program) firstLine(ctx context.Context) string {
 	out, err := command.CombinedOutput()
 	lines := bufio.NewScanner(strings.NewReader(string(out)))
 	if lines.Scan() && strings.TrimSpace(lines.Text()) != "" {
-		return strings.TrimSpace(lines.Text())
+		return strings.Join(strings.Fields(strings.TrimPrefix(lines.Text(), "Version:")), " ") // Keto says what it says
 	}
 	return fmt.Sprintf("%s does not say (%v)", filepath.Base(p.path), err)
 }

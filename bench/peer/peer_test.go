@@ -5,6 +5,7 @@ package peer
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,10 +27,12 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Programs of others, to be started for real: go test ./bench/peer -spicedb … -openfga …
+// Programs of others, to be started for real: go test ./bench/peer -spicedb … -openfga … -keto … -permify …
 var (
 	spicedb = flag.String("spicedb", "", "path of SpiceDB's program")
 	openfga = flag.String("openfga", "", "path of OpenFGA's program")
+	keto    = flag.String("keto", "", "path of Keto's program")
+	permify = flag.String("permify", "", "path of Permify's program")
 )
 
 // behaves has the test's binary be a program that behaves as its value says.
@@ -78,8 +81,40 @@ func behave(how string) error {
 			return serveHealth(os.Args[slices.Index(os.Args, "--grpc-addr")+1])
 		}
 		fmt.Println("openfga of a test")
+	case "keto":
+		if os.Args[1] == "serve" {
+			return serveKeto(os.Args[len(os.Args)-1])
+		}
+		fmt.Println("Version:\t\tketo of a test")
+	case "permify":
+		if os.Args[1] == "serve" {
+			return serveHealth("127.0.0.1:" + os.Args[slices.Index(os.Args, "--grpc-port")+1])
+		}
 	}
 	return nil
+}
+
+// serveKeto is a server that reads its configuration and its schema, and is then well.
+func serveKeto(config string) error {
+	text, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	var settings struct {
+		Serve map[string]struct {
+			Host string
+			Port int
+		}
+		Namespaces struct{ Location string }
+	}
+	if err := json.Unmarshal(text, &settings); err != nil {
+		return err
+	}
+	namespaces, err := os.ReadFile(strings.TrimPrefix(settings.Namespaces.Location, "file://"))
+	if err != nil || string(namespaces) != users.Text {
+		return fmt.Errorf("its schema is %q, %v", namespaces, err)
+	}
+	return serveHealth(fmt.Sprintf("%s:%d", settings.Serve["read"].Host, settings.Serve["read"].Port))
 }
 
 // serveHealth is a server that says that it is well after a while.
@@ -288,6 +323,50 @@ func TestAPeerIsStartedAndStoppedWhole(t *testing.T) {
 	}
 }
 
+// users is a schema of Keto's.
+var users = Namespaces{Text: "class user implements Namespace {}\n", By: "tupelo bench schema none --target keto"}
+
+func TestKetoIsGivenItsSchemaAndListensAtAddressesOfItsOwn(t *testing.T) {
+	t.Setenv(behaves, "keto")
+	o := Options{Keto: os.Args[0], Dir: t.TempDir()}
+	if _, err := Start(t.Context(), "keto-memory", o); err == nil || !strings.Contains(err.Error(), "schema") {
+		t.Errorf("without a schema: %v", err)
+	}
+	o.Namespaces = users
+	p, err := Start(t.Context(), "keto-memory", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Version != "keto keto of a test" || p.Protocol != Keto || p.WriteAddr == "" || p.WriteAddr == p.Addr {
+		t.Errorf("the peer is %+v", p)
+	}
+	if len(p.Commands) != 3 || p.Commands[0] != users.By+" > $DIR/namespaces.keto.ts" || !strings.HasSuffix(p.Commands[1], "' > $DIR/keto.json") ||
+		!strings.HasSuffix(p.Commands[2], " serve all --sqa-opt-out --config $DIR/keto.json") {
+		t.Errorf("it was started by %q", p.Commands)
+	}
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(o.Dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestPermifyIsAskedByHTTPAndItsHealthByGRPC(t *testing.T) {
+	t.Setenv(behaves, "permify")
+	p, err := Start(t.Context(), "permify-memory", Options{Permify: os.Args[0], Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(p.Addr)
+	if p.Protocol != Permify || len(p.Commands) != 1 || !strings.Contains(p.Commands[0], " --http-port "+port+" ") || strings.Contains(p.Commands[0], " --grpc-port "+port+" ") {
+		t.Errorf("the peer is %+v", p)
+	}
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAPeerThatCannotStartLeavesNothing(t *testing.T) {
 	t.Setenv(behaves, "dies")
 	dir := t.TempDir()
@@ -324,9 +403,9 @@ func postgresHere() string {
 }
 
 func TestThePeersOfOthersAreStarted(t *testing.T) {
-	o := Options{SpiceDB: *spicedb, OpenFGA: *openfga, Postgres: postgresHere()}
+	o := Options{SpiceDB: *spicedb, OpenFGA: *openfga, Keto: *keto, Permify: *permify, Postgres: postgresHere(), Namespaces: users}
 	if len(o.Startable()) == 0 {
-		t.Skip("no program of others was named: -spicedb, -openfga")
+		t.Skip("no program of others was named: -spicedb, -openfga, -keto, -permify")
 	}
 	for _, id := range o.Startable() {
 		p, err := Start(t.Context(), id, o)
@@ -387,7 +466,7 @@ func TestADatabaseIsStartedAndStopped(t *testing.T) {
 }
 
 func TestSettingsOfThisProcessAreNotThePeers(t *testing.T) {
-	for _, name := range []string{"TUPELO_TOKEN", "SPICEDB_GRPC_PRESHARED_KEY", "OPENFGA_DATASTORE_ENGINE", "PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
+	for _, name := range []string{"TUPELO_TOKEN", "SPICEDB_GRPC_PRESHARED_KEY", "OPENFGA_DATASTORE_ENGINE", "PERMIFY_DATABASE_URI", "PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT"} {
 		t.Setenv(name, "of another")
 	}
 	t.Setenv("HOME", "of all")
@@ -397,9 +476,9 @@ func TestSettingsOfThisProcessAreNotThePeers(t *testing.T) {
 }
 
 func TestACommandLineCanBeGivenToAShell(t *testing.T) {
-	p := program{path: "spicedb", args: []string{"serve", "--telemetry-endpoint", "", "--uri", "postgres://a@b/c?sslmode=disable", "it's"}, env: []string{"A=b"}}
+	p := program{path: "spicedb", args: []string{"serve", "--telemetry-endpoint", "", "--uri", "postgres://a@b/c?sslmode=disable", "it's", `{"a":[1]}`}, env: []string{"A=b"}}
 	out, err := exec.Command("sh", "-c", "spicedb() { echo $A; printf '<%s>' \"$@\"; }; "+p.line()).Output()
-	if err != nil || string(out) != "b\n<serve><--telemetry-endpoint><><--uri><postgres://a@b/c?sslmode=disable><it's>" {
+	if err != nil || string(out) != "b\n<serve><--telemetry-endpoint><><--uri><postgres://a@b/c?sslmode=disable><it's><{\"a\":[1]}>" {
 		t.Errorf("%s is %s, %v", p.line(), out, err)
 	}
 }

@@ -53,12 +53,17 @@ type program struct {
 func (p program) line() string {
 	words := append(slices.Clone(p.env), p.path)
 	for _, word := range p.args {
-		if word == "" || strings.ContainsAny(word, " &?*$'\"") {
-			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
-		words = append(words, word)
+		words = append(words, quoted(word))
 	}
 	return strings.Join(words, " ")
+}
+
+// quoted is a word that a shell takes as it is.
+func quoted(word string) string {
+	if word == "" || strings.ContainsAny(word, " &?*$'\"{}[]") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 func (p program) prepare() *exec.Cmd {
@@ -71,7 +76,7 @@ func (p program) prepare() *exec.Cmd {
 
 // settings are what the names of variables begin with that are settings of a peer. What
 // this process has of them is meant for another.
-var settings = []string{"TUPELO_", "SPICEDB_", "OPENFGA_", "PG", "OTEL_"}
+var settings = []string{"TUPELO_", "SPICEDB_", "OPENFGA_", "PERMIFY_", "PG", "OTEL_"}
 
 // ofTests begins the names of variables by which tests tell programs what to be.
 const ofTests = "TUPELO_TEST_"

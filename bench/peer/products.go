@@ -47,12 +47,20 @@ var products = []product{
 	{"openfga-postgres-cached", "OpenFGA, PostgreSQL, caches on", OpenFGA, cachedOpenFGA, and(needsOpenFGA, needsPostgres), func(ctx context.Context, p *Peer, o Options) error {
 		return startOpenFGAOnPostgres(ctx, p, o, "--check-query-cache-enabled", "--check-iterator-cache-enabled", "--list-objects-iterator-cache-enabled")
 	}},
+	{"keto-memory", "Keto, memory", Keto, quietKeto, needsKeto, startKetoInMemory},
+	{"keto-postgres", "Keto, PostgreSQL", Keto, quietKeto, and(needsKeto, needsPostgres), startKetoOnPostgres},
+	{"permify-memory", "Permify, memory", Permify, quietPermify, needsPermify, func(ctx context.Context, p *Peer, o Options) error {
+		return startPermify(ctx, p, o, "--database-engine", "memory")
+	}},
+	{"permify-postgres", "Permify, PostgreSQL", Permify, quietPermify, and(needsPermify, needsPostgres), startPermifyOnPostgres},
 	{"echo", "Echo, the limit", Echo, "", needsTupelo, startEcho},
 }
 
 func needsTupelo(o Options) map[string]string  { return map[string]string{"tupelo": o.Tupelo} }
 func needsSpiceDB(o Options) map[string]string { return map[string]string{"spicedb": o.SpiceDB} }
 func needsOpenFGA(o Options) map[string]string { return map[string]string{"openfga": o.OpenFGA} }
+func needsKeto(o Options) map[string]string    { return map[string]string{"keto": o.Keto} }
+func needsPermify(o Options) map[string]string { return map[string]string{"permify": o.Permify} }
 func needsPostgres(o Options) map[string]string {
 	return map[string]string{"PostgreSQL's folder of programs": o.Postgres}
 }
@@ -129,7 +137,7 @@ func startSpiceDB(ctx context.Context, p *Peer, o Options, datastore ...string) 
 	p.Token = "bench"
 	args := append([]string{"serve", "--grpc-addr", p.Addr, "--grpc-preshared-key", p.Token, "--telemetry-endpoint", "",
 		"--skip-release-check", "--metrics-enabled=false", "--log-level", "warn"}, datastore...)
-	return p.startServer(ctx, o, program{name: "spicedb", path: o.SpiceDB, args: args})
+	return p.startServer(ctx, o, program{name: "spicedb", path: o.SpiceDB, args: args}, p.Addr)
 }
 
 func startSpiceDBOnPostgres(ctx context.Context, p *Peer, o Options) error {
@@ -153,7 +161,7 @@ func startOpenFGA(ctx context.Context, p *Peer, o Options, settings ...string) (
 	}
 	args := append([]string{"run", "--grpc-addr", p.Addr, "--http-enabled=false", "--playground-enabled=false", "--metrics-enabled=false",
 		"--log-level", "warn"}, settings...)
-	return p.startServer(ctx, o, program{name: "openfga", path: o.OpenFGA, args: args})
+	return p.startServer(ctx, o, program{name: "openfga", path: o.OpenFGA, args: args}, p.Addr)
 }
 
 func startOpenFGAOnSQLite(ctx context.Context, p *Peer, o Options) error {
@@ -188,14 +196,15 @@ func (p *Peer) addPostgres(ctx context.Context, o Options) (*database, error) {
 	return db, nil
 }
 
-// startServer starts a server of another product and waits until it is healthy.
-func (p *Peer) startServer(ctx context.Context, o Options, what program) error {
+// startServer starts a server of another product and waits until it says, by gRPC at
+// an address, that it is healthy.
+func (p *Peer) startServer(ctx context.Context, o Options, what program, addr string) error {
 	s, err := start(p.dir, what, o.patience)
 	if err != nil {
 		return err
 	}
 	p.add(s)
-	conn, err := grpc.NewClient(p.Addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}

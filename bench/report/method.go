@@ -68,7 +68,7 @@ var consistencies = []struct{ product, name, latency, full string }{
 	{"openfga", "OpenFGA", "what the database says, or, with its caches on, what it said up to 10 s ago",
 		"HIGHER_CONSISTENCY: past its caches"},
 	{"keto", "Keto", "what the database says", "not offered; asked as with minimize latency"},
-	{"permify", "Permify", "its default: a snapshot that may be cached", "not offered"},
+	{"permify", "Permify", "the snapshot that the newest write began with: another that was under way then may be missing until the next write", "not offered"},
 }
 
 // consistency says what was asked for, and what that means for each product.
@@ -90,6 +90,7 @@ func (p *page) caveats() {
 	p.printf("## What to beware of\n\n")
 	for _, c := range []string{
 		p.busy(),
+		p.batchesOfPermify(),
 		fmt.Sprintf("The client shares %d processors with the servers. What a target answers in a second, and its latency with many in flight, are "+
 			"as much the client's as its own; processor time for one operation is not, so ratios are of that.", p.run.Machine.Cores),
 		"Databases and Tupelo write to the same disk, which may be a virtual one. Writes depend on what a sync costs there.",
@@ -105,6 +106,17 @@ func (p *page) caveats() {
 		}
 	}
 	p.printf("\n")
+}
+
+// batchesOfPermify says how a wrong answer of its comes about, if it was asked.
+func (p *page) batchesOfPermify() string {
+	for _, t := range p.run.Targets {
+		if t.Missing == "" && strings.HasPrefix(t.ID, "permify") {
+			return "In a batch, Permify answers \"denied\" where a check failed, as its database took too long or the read was given up. " +
+				"Its protocol has no way to tell that from an answer, so it counts as a wrong one."
+		}
+	}
+	return ""
 }
 
 // busy says that others used the machine, if they did.

@@ -353,3 +353,15 @@ func TestScalesHoldTheirValuesAndLabelRoundOnes(t *testing.T) {
 		t.Error("a scale of nothing has no ends")
 	}
 }
+
+func TestWhatPermifyMakesOfFailedChecksIsToldWhereItWasAsked(t *testing.T) {
+	r := goldenRun(t)
+	const told = "In a batch, Permify answers"
+	if strings.Contains(written(t, r)[PageFile], told) {
+		t.Error("it is told of Permify, which was not asked")
+	}
+	r.Targets = append(r.Targets, Target{ID: "permify-postgres", Name: "Permify, PostgreSQL"})
+	if !strings.Contains(written(t, r)[PageFile], told) {
+		t.Error("it is not told")
+	}
+}

@@ -5,7 +5,7 @@
 //	                     ├─ in-process  the same calls, of a replica in this process
 //	Prepare, Load,       ├─ authzed     authzed.api.v1: SpiceDB, and Tupelo too
 //	Request ─────────────┼─ openfga     openfga.v1
-//	                     ├─ keto        ory.keto.relation_tuples.v1alpha2
+//	                     ├─ keto        ory.keto.relation_tuples.v1alpha2; batches by HTTP/JSON
 //	                     ├─ permify     its HTTP/JSON
 //	                     └─ echo        tupelo.v1 that answers at once: the limit
 //
@@ -24,10 +24,7 @@
 //	            to 5 s ago; Tupelo: as above
 //	openfga     caches, if it has any on    no tokens: HIGHER_CONSISTENCY for both
 //	keto        the database's state; it takes no other wish
-//	permify     its default                 the write's token    not supported
-//
-// keto and permify are written from the published definitions of their protocols and
-// tested with servers made for that; they have never been run against the real ones.
+//	permify     the newest write's snapshot the write's token    not supported
 //
 // Invariants (each has a test that fails without it):
 //

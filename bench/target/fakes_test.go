@@ -145,13 +145,48 @@ func (f fakeKeto) GetVersion(context.Context, *rts.GetVersionRequest) (*rts.GetV
 	return &rts.GetVersionResponse{Version: "v0"}, nil
 }
 
+// ServeHTTP takes batches, as many as bench/peer's setting has it.
+func (f fakeKeto) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var question ketoBatchQuestion
+	if err := json.NewDecoder(r.Body).Decode(&question); err != nil || r.URL.Path != "/relation-tuples/batch/check" || len(question.Tuples) > 100 {
+		http.Error(w, fmt.Sprint(err, " ", r.URL), http.StatusBadRequest)
+		return
+	}
+	var answer ketoBatchAnswer
+	for _, t := range question.Tuples {
+		one, err := f.do(r.Context(), dataset.Operation{Kind: dataset.Check, Ask: tuple.Named{
+			ObjectType: t.Namespace, ObjectID: t.Object, Relation: t.Relation,
+			SubjectType: t.SubjectSet.Namespace, SubjectID: t.SubjectSet.Object, SubjectRelation: t.SubjectSet.Relation,
+		}})
+		result := ketoBatchResult{Allowed: one.Yes}
+		if err != nil || f.fails.Load() {
+			result.Error = fmt.Sprint("it is out of order ", err)
+		}
+		answer.Results = append(answer.Results, result)
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// keto serves gRPC and HTTP at one port.
 func (f *fake) keto() Options {
 	k := fakeKeto{fake: f}
+	reads := grpc.NewServer()
+	rts.RegisterCheckServiceServer(reads, k)
+	rts.RegisterVersionServiceServer(reads, k)
+	both := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 2 {
+			reads.ServeHTTP(w, r)
+			return
+		}
+		k.ServeHTTP(w, r)
+	}))
+	both.Config.Protocols = new(http.Protocols)
+	both.Config.Protocols.SetHTTP1(true)
+	both.Config.Protocols.SetUnencryptedHTTP2(true)
+	both.Start()
+	f.t.Cleanup(both.Close)
 	return Options{
-		Addr: f.serve(func(s *grpc.Server) {
-			rts.RegisterCheckServiceServer(s, k)
-			rts.RegisterVersionServiceServer(s, k)
-		}),
+		Addr:      both.Listener.Addr().String(),
 		WriteAddr: f.serve(func(s *grpc.Server) { rts.RegisterWriteServiceServer(s, k) }),
 	}
 }

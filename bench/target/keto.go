@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -21,9 +22,11 @@ const (
 )
 
 // keto is Ory Keto. It answers and takes writes at two addresses, and has no list of
-// a permission's objects or subjects. What it knows of a schema is in a file that it
-// reads when it starts: see [Schema].
+// a permission's objects or subjects. Batches are asked by HTTP, without TLS: the
+// published code of its protocol has no message for them. What it knows of a schema is
+// in a file that it reads when it starts: see [Schema].
 type keto struct {
+	batches          *jsonServer
 	reading, writing connections
 	checks           []rts.CheckServiceClient
 	writes           []rts.WriteServiceClient
@@ -33,6 +36,7 @@ func openKeto(o Options) (load.Target, error) {
 	if o.WriteAddr == "" {
 		return nil, fmt.Errorf("%w: keto takes writes at an address of their own, and there is none", ErrOption)
 	}
+	batches := newJSONServer(o.Addr, "", o.Token)
 	reading, err := o.dial()
 	if err != nil {
 		return nil, err
@@ -42,7 +46,7 @@ func openKeto(o Options) (load.Target, error) {
 	if err != nil {
 		return nil, errors.Join(err, reading.close())
 	}
-	k := &keto{reading: reading, writing: writing}
+	k := &keto{batches: batches, reading: reading, writing: writing}
 	for i := range reading {
 		k.checks = append(k.checks, rts.NewCheckServiceClient(reading[i]))
 		k.writes = append(k.writes, rts.NewWriteServiceClient(writing[i]))
@@ -82,6 +86,8 @@ func (k *keto) Request(o dataset.Operation, lane int) (load.Call, error) {
 			response, err := k.checks[lane].Check(ctx, request)
 			return dataset.Answer{Yes: response.GetAllowed()}, err
 		}, nil
+	case dataset.BatchCheck:
+		return k.batch(o)
 	case dataset.Write:
 		delta := &rts.RelationTupleDelta{Action: rts.RelationTupleDelta_ACTION_INSERT, RelationTuple: ketoTuple(o.Ask)}
 		if o.Delete {
@@ -96,6 +102,54 @@ func (k *keto) Request(o dataset.Operation, lane int) (load.Call, error) {
 	return nil, notSupported("keto", o, "the protocol of this version has no call for it")
 }
 
+// The parts of a batch.
+type (
+	ketoBatchTuple struct {
+		Namespace  string          `json:"namespace"`
+		Object     string          `json:"object"`
+		Relation   string          `json:"relation"`
+		SubjectSet *ketoSubjectSet `json:"subject_set"`
+	}
+	ketoSubjectSet struct {
+		Namespace string `json:"namespace"`
+		Object    string `json:"object"`
+		Relation  string `json:"relation"`
+	}
+	ketoBatchQuestion struct {
+		Tuples []ketoBatchTuple `json:"tuples"`
+	}
+	ketoBatchAnswer struct {
+		Results []ketoBatchResult `json:"results"`
+	}
+	ketoBatchResult struct {
+		Allowed bool   `json:"allowed"`
+		Error   string `json:"error"`
+	}
+)
+
+func (k *keto) batch(o dataset.Operation) (load.Call, error) {
+	var question ketoBatchQuestion
+	for _, t := range o.Batch {
+		question.Tuples = append(question.Tuples, ketoBatchTuple{
+			t.ObjectType, t.ObjectID, t.Relation, &ketoSubjectSet{t.SubjectType, t.SubjectID, t.SubjectRelation},
+		})
+	}
+	body, err := json.Marshal(question)
+	return func(ctx context.Context) (answer dataset.Answer, err error) {
+		var got ketoBatchAnswer
+		if err := k.batches.post(ctx, "/relation-tuples/batch/check", body, &got); err != nil {
+			return answer, err
+		}
+		for i, one := range got.Results {
+			if one.Error != "" {
+				return answer, noAnswer("number %d of a batch: %s", i, one.Error)
+			}
+			answer.Each = append(answer.Each, one.Allowed)
+		}
+		return answer, nil
+	}, err
+}
+
 // Version returns what the server says.
 func (k *keto) Version(ctx context.Context) (string, error) {
 	response, err := rts.NewVersionServiceClient(k.reading[0]).GetVersion(ctx, &rts.GetVersionRequest{})
@@ -103,7 +157,10 @@ func (k *keto) Version(ctx context.Context) (string, error) {
 }
 
 // Close ends the connections.
-func (k *keto) Close() error { return errors.Join(k.reading.close(), k.writing.close()) }
+func (k *keto) Close() error {
+	k.batches.close()
+	return errors.Join(k.reading.close(), k.writing.close())
+}
 
 // ketoTuple spells a tuple. A subject is a set even if it is one object, so that it
 // has a namespace.

@@ -1,13 +1,10 @@
 package target
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
-	"net/http"
 	"strings"
 
 	"github.com/tupelodb/tupelo/bench/dataset"
@@ -28,24 +25,14 @@ const (
 	permifyPage = 100
 )
 
-// permify is Permify, by JSON over HTTP. One connection carries one call at a time
-// there, and there are as many as calls in flight.
-type permify struct {
-	client *http.Client
-	base   string // of all paths
-	token  string
-}
+// permify is Permify, by JSON over HTTP.
+type permify struct{ *jsonServer }
 
 func openPermify(o Options) (load.Target, error) {
 	if o.Addr == "" {
 		return nil, fmt.Errorf("%w: there is no address to reach the server at", ErrOption)
 	}
-	base := o.Addr
-	if !strings.Contains(base, "://") {
-		base = "http://" + base
-	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 4096}
-	return &permify{&http.Client{Transport: transport}, base + "/v1/tenants/" + permifyTenant, o.Token}, nil
+	return permify{newJSONServer(o.Addr, "/v1/tenants/"+permifyTenant, o.Token)}, nil
 }
 
 // The parts of Permify's messages.
@@ -85,7 +72,7 @@ type (
 )
 
 // Prepare writes the schema.
-func (p *permify) Prepare(ctx context.Context, s *dataset.Set, loaded bool) error {
+func (p permify) Prepare(ctx context.Context, s *dataset.Set, loaded bool) error {
 	text, err := permifySchema(s.Schema())
 	if err != nil || loaded {
 		return err
@@ -97,19 +84,41 @@ func (p *permify) Prepare(ctx context.Context, s *dataset.Set, loaded bool) erro
 	return p.post(ctx, "/schemas/write", body, &struct{}{})
 }
 
-// Load writes tuples, many in a call and several calls at once.
-func (p *permify) Load(ctx context.Context, tuples iter.Seq[tuple.Named]) error {
-	return inBatches(ctx, tuples, permifyBatch, permifyWriters, func(ctx context.Context, batch []tuple.Named) error {
+// Load writes tuples, many in a call and several calls at once, and the last one alone:
+// on PostgreSQL, questions are answered from the snapshot that the write with the
+// highest number began with, in which writes that were under way then are missing,
+// acknowledged or not, until there is another.
+func (p permify) Load(ctx context.Context, tuples iter.Seq[tuple.Named]) error {
+	write := func(ctx context.Context, batch []tuple.Named) error {
 		body, err := permifyWrite(batch)
 		if err != nil {
 			return err
 		}
 		return p.post(ctx, "/data/write", body, &permifyWritten{})
-	})
+	}
+	var last []tuple.Named
+	err := inBatches(ctx, allButLast(tuples, &last), permifyBatch, permifyWriters, write)
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	return write(ctx, last)
+}
+
+// allButLast goes through tuples and keeps the last one back.
+func allButLast(tuples iter.Seq[tuple.Named], last *[]tuple.Named) iter.Seq[tuple.Named] {
+	return func(yield func(tuple.Named) bool) {
+		for t := range tuples {
+			before := *last
+			*last = []tuple.Named{t}
+			if len(before) > 0 && !yield(before[0]) {
+				return
+			}
+		}
+	}
 }
 
 // Request makes the message of an operation.
-func (p *permify) Request(o dataset.Operation, _ int) (load.Call, error) {
+func (p permify) Request(o dataset.Operation, _ int) (load.Call, error) {
 	if o.Consistency == dataset.FullyConsistent {
 		return nil, notSupported("permify", o, "there is no way to ask for everything that was acknowledged")
 	}
@@ -134,7 +143,7 @@ func (p *permify) Request(o dataset.Operation, _ int) (load.Call, error) {
 	return nil, notSupported("permify", o, "this client has no form for its stream of changes")
 }
 
-func (p *permify) check(o dataset.Operation) (load.Call, error) {
+func (p permify) check(o dataset.Operation) (load.Call, error) {
 	one := permifyQuestion(o.Ask)
 	metadata := permifyMetadataOf(o)
 	one.Metadata = &metadata
@@ -149,7 +158,7 @@ func (p *permify) check(o dataset.Operation) (load.Call, error) {
 	}, err
 }
 
-func (p *permify) batch(o dataset.Operation) (load.Call, error) {
+func (p permify) batch(o dataset.Operation) (load.Call, error) {
 	request := struct {
 		Metadata permifyMetadata `json:"metadata"`
 		Items    []permifyCheck  `json:"items"`
@@ -188,7 +197,7 @@ type permifyLookup struct {
 }
 
 // list asks page by page.
-func (p *permify) list(path string, first permifyLookup) load.Call {
+func (p permify) list(path string, first permifyLookup) load.Call {
 	return func(ctx context.Context) (answer dataset.Answer, err error) {
 		for request := first; ; {
 			body, err := json.Marshal(request)
@@ -215,7 +224,7 @@ func (p *permify) list(path string, first permifyLookup) load.Call {
 	}
 }
 
-func (p *permify) write(o dataset.Operation) (load.Call, error) {
+func (p permify) write(o dataset.Operation) (load.Call, error) {
 	path := "/data/write"
 	body, err := permifyWrite([]tuple.Named{o.Ask})
 	if o.Delete {
@@ -234,41 +243,13 @@ func (p *permify) write(o dataset.Operation) (load.Call, error) {
 }
 
 // Version says that there is none: the documented calls have none for it.
-func (p *permify) Version(context.Context) (string, error) {
+func (p permify) Version(context.Context) (string, error) {
 	return "", fmt.Errorf("permify: version: %w: there is no call for it", load.ErrNotSupported)
 }
 
 // Close ends the connections that are idle.
-func (p *permify) Close() error {
-	p.client.CloseIdleConnections()
-	return nil
-}
-
-// post sends a message and takes in its answer.
-func (p *permify) post(ctx context.Context, path string, body []byte, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if p.token != "" {
-		request.Header.Set("Authorization", "Bearer "+p.token)
-	}
-	response, err := p.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return &HTTPError{response.StatusCode, path + ": " + string(text)}
-	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return noAnswer("%s: %v", path, err)
-	}
+func (p permify) Close() error {
+	p.close()
 	return nil
 }
 

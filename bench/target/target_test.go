@@ -18,6 +18,7 @@ import (
 	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/bench/load"
 	"github.com/tupelodb/tupelo/replica"
+	"github.com/tupelodb/tupelo/store/tuple"
 )
 
 func TestNamesThatNoTargetHasAreTypedErrors(t *testing.T) {
@@ -144,6 +145,23 @@ func TestPermifysTokensComeBackWithTheNextCheck(t *testing.T) {
 	}
 }
 
+func TestABatchOfKetosWithAnErrorInItIsNoAnswer(t *testing.T) {
+	f := newFake(t, "gitclub")
+	f.fails.Store(true)
+	server, err := Open("keto", f.keto())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	call, err := server.Request(dataset.Operation{Kind: dataset.BatchCheck, Batch: []tuple.Named{{}}}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := call(t.Context()); !errors.Is(err, load.ErrAnswer) {
+		t.Error(err)
+	}
+}
+
 func TestWhatAProtocolCannotSayIsATypedError(t *testing.T) {
 	drive, err := dataset.Open("drive", 1, 1)
 	if err != nil {
@@ -151,7 +169,7 @@ func TestWhatAProtocolCannotSayIsATypedError(t *testing.T) {
 	}
 	for name, kinds := range map[string][]dataset.Kind{
 		"openfga": {dataset.Watch},
-		"keto":    {dataset.BatchCheck, dataset.ListObjects, dataset.ListSubjects, dataset.Watch},
+		"keto":    {dataset.ListObjects, dataset.ListSubjects, dataset.Watch},
 		"permify": {dataset.Watch},
 		"echo":    {dataset.ListObjects, dataset.ListSubjects, dataset.Watch},
 	} {

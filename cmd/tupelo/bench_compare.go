@@ -39,8 +39,9 @@ report with tables and charts.
 Starts a server of Tupelo, a server that does nothing (the limit of what gRPC allows),
 and the peers whose programs are named, with a PostgreSQL of their own if its programs
 are; loads each; asks. Servers listen on this machine alone, have their data in a
-temporary directory, and are stopped in the end. While one is asked the others are
-paused. Every answer is compared with the right one.
+temporary directory, and are stopped in the end; Permify's alone is open to the network,
+as it has no setting against that. While one is asked the others are paused. Every answer
+is compared with the right one.
 
 Presets: tiny takes seconds and shows whether everything is there, short takes about
 ten minutes with SpiceDB and OpenFGA, full an evening.
@@ -49,7 +50,7 @@ Ctrl-C stops all servers and writes the report of what there is.
 
 Exit status: 0, or 1 if Tupelo gave a wrong answer, or 2 for an error.`,
 		Example: `  tupelo bench compare --preset tiny
-  tupelo bench compare --spicedb ./spicedb --openfga ./openfga --postgres /usr/lib/postgresql/15/bin`,
+  tupelo bench compare --spicedb ./spicedb --openfga ./openfga --keto ./keto --permify ./permify --postgres /usr/lib/postgresql/15/bin`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
 	}
@@ -58,6 +59,8 @@ Exit status: 0, or 1 if Tupelo gave a wrong answer, or 2 for an error.`,
 	flags.StringSliceVar(&c.targets, "target", nil, "who is asked; repeatable, or a list with commas; all whose programs are named if left out")
 	flags.StringVar(&c.programs.SpiceDB, "spicedb", "", "`program` of SpiceDB")
 	flags.StringVar(&c.programs.OpenFGA, "openfga", "", "`program` of OpenFGA")
+	flags.StringVar(&c.programs.Keto, "keto", "", "`program` of Ory Keto")
+	flags.StringVar(&c.programs.Permify, "permify", "", "`program` of Permify")
 	flags.StringVar(&c.programs.Postgres, "postgres", "", "`directory` of PostgreSQL's server programs")
 	flags.StringVar(&c.out, "out", "", "`directory` of the report; bench/results/ and the date if left out")
 	return cmd
@@ -101,7 +104,7 @@ func (c *comparison) run(ctx context.Context) (err error) {
 	}
 	run, err := compare.Run(ctx, compare.Options{
 		Grid: grid, Targets: c.targets, Peers: c.programs, Commit: readBuild().Commit, Command: c.line(),
-		Open: openTarget, Tell: c.tell, Spoiled: func(target string, why error) { c.terminal.notef("%s: %v", target, why) },
+		Open: openTarget, Schema: target.Schema, Tell: c.tell, Spoiled: func(target string, why error) { c.terminal.notef("%s: %v", target, why) },
 	})
 	c.erase()
 	if errors.Is(err, compare.ErrTarget) {
@@ -117,7 +120,7 @@ func (c *comparison) run(ctx context.Context) (err error) {
 // that a server has.
 func openTarget(protocol string, at compare.Place) (load.Target, error) {
 	return target.Open(protocol, target.Options{
-		Addr: at.Addr, Token: at.Token, Dir: at.Dir, Connections: at.Connections,
+		Addr: at.Addr, WriteAddr: at.WriteAddr, Token: at.Token, Dir: at.Dir, Connections: at.Connections,
 		CacheBytes: defaultCache, TuplesetCacheBytes: int64(defaultTuplesetCache(memoryLimit())),
 	})
 }
@@ -143,7 +146,8 @@ func freshDirectory(below string, now time.Time) (string, error) {
 // line returns the command line that repeats the comparison, with bare names of programs.
 func (c *comparison) line() string {
 	words := []string{"tupelo bench compare --preset", c.preset.value}
-	for _, p := range []struct{ flag, path string }{{"--spicedb", c.programs.SpiceDB}, {"--openfga", c.programs.OpenFGA}} {
+	for _, p := range []struct{ flag, path string }{{"--spicedb", c.programs.SpiceDB}, {"--openfga", c.programs.OpenFGA},
+		{"--keto", c.programs.Keto}, {"--permify", c.programs.Permify}} {
 		if p.path != "" {
 			words = append(words, p.flag, "./"+filepath.Base(p.path))
 		}
