@@ -24,7 +24,11 @@ import (
 // fifth of what a check costs. Calls beyond them get goroutines of their own.
 const streamWorkers = 64
 
-// buildGRPC makes the gRPC server with the services on it.
+// buildGRPC makes the gRPC server with the services on it. Without workers a check
+// took a sixth to a third more of the processor at 64 in flight. A shared write buffer,
+// buffers of 64 KiB either way, windows that are fixed (and so not estimated), and not
+// to wait for handlers were tried by turns beside these options at 16 and 64 in flight,
+// on a busy machine: none took less in each of three turns.
 func (s *Server) buildGRPC(o *Options) error {
 	s.codec.Add(fastMessages)
 	options := []grpc.ServerOption{
