@@ -58,3 +58,31 @@ func manyAsFew(t *testing.T, trials int, seed uint64) {
 		t.Errorf("the states differ (%v)", err)
 	}
 }
+
+// TestTuplesThatLieTogetherAreLookedUpAtOnce counts the seeks for tuples in one gap,
+// and for tuples that are scattered, which after some trials are sought one by one.
+func TestTuplesThatLieTogetherAreLookedUpAtOnce(t *testing.T) {
+	h := newHistory(t)
+	h.must(gitclub())
+	for i := range 100 {
+		h.must(h.write(Touch, fmt.Sprintf("repository:r%02d#reader@user:alice", i)))
+	}
+	for _, c := range []struct {
+		format string // of the ids that are looked up
+		seeks  int
+		alone  bool
+	}{{"r50-%02d", 1, false}, {"s%02d", 1, false}, {"r%02d-a", gapTrials + 1, true}} {
+		b := newBatch(h.store)
+		g := gaps{trials: gapTrials}
+		for i := range 100 {
+			key := appendForward(nil, h.tuple(fmt.Sprintf("repository:"+c.format+"#reader@user:bob", i)))
+			if v, err := b.findNext(&g, key); err != nil || v.revision != 0 {
+				t.Fatalf("%s: %+v, %v", key, v, err)
+			}
+		}
+		if g.sought != c.seeks || g.scatter != c.alone {
+			t.Errorf("%s: %d seeks, one by one: %v; want %d, %v", c.format, g.sought, g.scatter, c.seeks, c.alone)
+		}
+		b.close()
+	}
+}
