@@ -88,10 +88,10 @@ func pebbleOptions(o Options, cache *pebble.Cache) *pebble.Options {
 		},
 		MaxOpenFiles: 4096,
 	}
-	// Fast compression above, zstd where most bytes lie, at its lowest level: by
-	// BenchmarkBytesPerTuple L6 takes three quarters of what the fast one leaves,
-	// and a twentieth more than with zstd's third level, which an import pays a
-	// tenth of its processor time for.
+	// Fast compression above, zstd where most bytes lie, at its lowest level: of
+	// imports of GitClub L6 takes four fifths of what the fast one leaves, and a
+	// twentieth more at most than with zstd's third level, which costs an import
+	// about a tenth of its processor time.
 	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	for i := range p.Levels {
 		// 10 bits a prefix: one false positive in a hundred. L6 has them too,
