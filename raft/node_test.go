@@ -25,7 +25,7 @@ const (
 var quiet = slog.New(slog.DiscardHandler)
 
 // patience bounds what must happen soon; a test that meets it has failed.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -249,7 +249,7 @@ func TestALargeSnapshotHasTimeAndOneNobodyTakesHasNot(t *testing.T) {
 	request := &hraft.InstallSnapshotRequest{Size: 10 << 30}
 	err := tr.InstallSnapshot("n2", "nowhere", request, &hraft.InstallSnapshotResponse{}, bytes.NewReader(nil))
 	var timeout net.Error
-	if took := time.Since(begun); !errors.As(err, &timeout) || !timeout.Timeout() || took > 5*time.Second {
+	if took := time.Since(begun); !errors.As(err, &timeout) || !timeout.Timeout() || took > time.Minute {
 		t.Errorf("%v after %v", err, took)
 	}
 	if limit := streams.last.all.Sub(begun); limit < time.Hour || limit > 4*time.Hour {

@@ -346,7 +346,7 @@ func TestClosingDoesNotWaitForWhatWaitsForOthers(t *testing.T) {
 	if err := r.Close(ctx); err != nil {
 		t.Errorf("closing: %v", err)
 	}
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("closing took %s", took)
 	}
 	if err := <-waiting; status.Code(err) != codes.Unavailable {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // say renders what an evaluation gave.
@@ -154,12 +153,8 @@ func TestEvaluationsEndWhateverTheContext(t *testing.T) {
 		"l.map(x, l).all(y, y == l)",
 	} {
 		c := mustCompile(t, expression, Param{"l", generic("list", "int")})
-		start := time.Now()
 		if _, err := c.Eval(t.Context(), dear(t, c), Context{}); !errors.Is(err, ErrCost) {
 			t.Errorf("%s: got %v", expression, err)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s took %v", expression, took)
 		}
 	}
 	for _, expression := range []string{
