@@ -125,6 +125,7 @@ var masks = []struct {
 	{regexp.MustCompile(`"message": "(?:[^"\\]|\\.)*"`), "message"},
 	{regexp.MustCompile(`[A-Za-z0-9+/_-]{18,}={0,2}`), "TOKEN"},
 	{regexp.MustCompile(`\((?:\d+(?:\.\d+)?(?:ns|µs|ms|s))+\)`), "TIME"},
+	{regexp.MustCompile(`should be one of \[[a-z ]*\]`), "CHOICES"}, // zed lists them in any order
 	{regexp.MustCompile(` +`), " "},
 }
 
