@@ -82,11 +82,7 @@ func commitsWhileUnsynced(t *testing.T, f faults) (early bool) {
 		mustPropose(t, n.Node, "before")
 		time.Sleep(time.Second)
 		release := disks[n.options.NodeID].hold()
-		done := make(chan error, 1)
-		go func() {
-			_, err := n.Propose(t.Context(), []byte("x"))
-			done <- err
-		}()
+		done := proposeLater(t.Context(), n.Node, "x")
 		time.Sleep(time.Second)
 		_, _, last := n.log.span()
 		for _, o := range c.others(n) {
@@ -130,11 +126,7 @@ func TestNothingIsSentEarlyThatNeedsNoAnswer(t *testing.T) {
 		}
 		mustPropose(t, n.Node, "alone")
 		release := disks[n.options.NodeID].hold()
-		done := make(chan error, 1)
-		go func() {
-			_, err := n.Propose(t.Context(), []byte("x"))
-			done <- err
-		}()
+		done := proposeLater(t.Context(), n.Node, "x")
 		time.Sleep(time.Second)
 		select {
 		case err := <-done:
@@ -157,7 +149,7 @@ func TestALeaderMayLoseWhatItHasSentAndNotSynced(t *testing.T) {
 		mustPropose(t, n.Node, "before")
 		time.Sleep(time.Second)
 		release := disks[id].hold()
-		go func() { _, _ = n.Propose(t.Context(), []byte("x")) }()
+		proposeLater(t.Context(), n.Node, "x")
 		time.Sleep(100 * time.Millisecond)
 		time.AfterFunc(time.Second, release) // or it could not be closed
 		c.crash(id)
