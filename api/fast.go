@@ -60,15 +60,9 @@ func readCheckRequest(data []byte, m *tupelov1.CheckRequest) bool {
 func readBatchCheckRequest(data []byte, m *tupelov1.BatchCheckRequest) bool {
 	m.Reset()
 	text := string(data)
-	n := codec.Count(text, codec.Text(2))
-	if n > maxBatchItems { // which is refused, and need not take memory before
-		return false
-	}
-	questions := make([]batchQuestion, n)
-	if n > 0 {
-		m.Items = make([]*tupelov1.BatchCheckItem, 0, n)
-	}
-	return codec.Read(text, func(f codec.Field) (ok bool) {
+	questions, items, ok := codec.Room[batchQuestion, tupelov1.BatchCheckItem](text, codec.Text(2), maxBatchItems)
+	m.Items = items
+	return ok && codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			m.Consistency, ok = readConsistency(f.Text, m.Consistency == nil)

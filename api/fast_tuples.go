@@ -23,15 +23,9 @@ type wholeTuple struct {
 func readWriteRequest(data []byte, m *tupelov1.WriteRequest) bool {
 	m.Reset()
 	text := string(data)
-	n := codec.Count(text, codec.Text(1))
-	if n > maxUpdates { // which is refused, and need not take memory before
-		return false
-	}
-	updates := make([]wholeUpdate, n)
-	if n > 0 {
-		m.Updates = make([]*tupelov1.Update, 0, n)
-	}
-	return codec.Read(text, func(f codec.Field) (ok bool) {
+	updates, list, ok := codec.Room[wholeUpdate, tupelov1.Update](text, codec.Text(1), maxUpdates)
+	m.Updates = list
+	return ok && codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			u := &updates[len(m.Updates)]
@@ -59,15 +53,9 @@ func (u *wholeUpdate) read(text string) bool {
 func readImportRequest(data []byte, m *tupelov1.ImportRequest) bool {
 	m.Reset()
 	text := string(data)
-	n := codec.Count(text, codec.Text(2))
-	if n > maxUpdates {
-		return false
-	}
-	tuples := make([]wholeTuple, n)
-	if n > 0 {
-		m.Tuples = make([]*tupelov1.Tuple, 0, n)
-	}
-	return codec.Read(text, func(f codec.Field) (ok bool) {
+	tuples, list, ok := codec.Room[wholeTuple, tupelov1.Tuple](text, codec.Text(2), maxUpdates)
+	m.Tuples = list
+	return ok && codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Small(1):
 			m.Mode, ok = tupelov1.ImportRequest_Mode(f.Value), true

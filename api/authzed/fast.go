@@ -86,15 +86,9 @@ func readCheckPermission(data []byte, m *v1.CheckPermissionRequest) bool {
 func readCheckBulkPermissions(data []byte, m *v1.CheckBulkPermissionsRequest) bool {
 	m.Reset()
 	text := string(data)
-	n := codec.Count(text, codec.Text(2))
-	if n > maxBulkItems { // which is refused, and need not take memory before
-		return false
-	}
-	questions := make([]bulkQuestion, n)
-	if n > 0 {
-		m.Items = make([]*v1.CheckBulkPermissionsRequestItem, 0, n)
-	}
-	return codec.Read(text, func(f codec.Field) (ok bool) {
+	questions, items, ok := codec.Room[bulkQuestion, v1.CheckBulkPermissionsRequestItem](text, codec.Text(2), maxBulkItems)
+	m.Items = items
+	return ok && codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			m.Consistency, ok = readConsistency(f.Text, m.Consistency == nil)

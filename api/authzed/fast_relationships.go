@@ -19,15 +19,9 @@ type wholeUpdate struct {
 func readWriteRelationships(data []byte, m *v1.WriteRelationshipsRequest) bool {
 	m.Reset()
 	text := string(data)
-	n := codec.Count(text, codec.Text(1))
-	if n > maxUpdates { // which is refused, and need not take memory before
-		return false
-	}
-	updates := make([]wholeUpdate, n)
-	if n > 0 {
-		m.Updates = make([]*v1.RelationshipUpdate, 0, n)
-	}
-	return codec.Read(text, func(f codec.Field) (ok bool) {
+	updates, list, ok := codec.Room[wholeUpdate, v1.RelationshipUpdate](text, codec.Text(1), maxUpdates)
+	m.Updates = list
+	return ok && codec.Read(text, func(f codec.Field) (ok bool) {
 		switch f.Key {
 		case codec.Text(1):
 			u := &updates[len(m.Updates)]
@@ -62,15 +56,9 @@ const leastRelationshipBytes = 23
 func readImportBulkRelationships(data []byte, m *v1.ImportBulkRelationshipsRequest) bool {
 	m.Reset()
 	text := string(data)
-	n := codec.Count(text, codec.Text(1))
-	if n*leastRelationshipBytes > len(text) { // which are refused, and need not take memory before
-		return false
-	}
-	relationships := make([]wholeRelationship, n)
-	if n > 0 {
-		m.Relationships = make([]*v1.Relationship, 0, n)
-	}
-	return codec.Read(text, func(f codec.Field) (ok bool) {
+	relationships, list, ok := codec.Room[wholeRelationship, v1.Relationship](text, codec.Text(1), len(text)/leastRelationshipBytes)
+	m.Relationships = list
+	return ok && codec.Read(text, func(f codec.Field) (ok bool) {
 		if f.Key != codec.Text(1) {
 			return false
 		}

@@ -29,8 +29,8 @@ func ReadTexts(text string, to ...*string) bool {
 	return fields.whole()
 }
 
-// Count returns how often a key comes in a message, as far as it would not be declined.
-func Count(text string, key byte) (n int) {
+// count returns how often a key comes in a message, as far as it would not be declined.
+func count(text string, key byte) (n int) {
 	fields := fields{text: text}
 	for f, more := fields.next(); more; f, more = fields.next() {
 		if f.Key == key {
@@ -38,6 +38,17 @@ func Count(text string, key byte) (n int) {
 		}
 	}
 	return n
+}
+
+// Room returns room for the messages of a repeated field, with what belongs to each, and
+// for the pointers to them that the field has; nil if there are none. It reports false if
+// they are more than most: they are to be refused, and need not take memory before.
+func Room[M, P any](text string, key byte, most int) (messages []M, pointers []*P, ok bool) {
+	n := count(text, key)
+	if n == 0 || n > most {
+		return nil, nil, n == 0
+	}
+	return make([]M, n), make([]*P, 0, n), true
 }
 
 // Field is one field of a message.
