@@ -291,6 +291,18 @@ func TestAWriteAtALaggingReplicaIsHeldToTheNewestSchema(t *testing.T) {
 	}
 }
 
+// A replica that catches up between the refusal and the question whether it was
+// behind, as one does that was elected a moment ago, has refused by the old schema
+// all the same.
+func TestAWriteIsNotRefusedByASchemaThatIsGoneMeanwhile(t *testing.T) {
+	c := newCluster(t, nil)
+	c.indexing = func() { c.release(t, c.revoked) }
+	_, err := c.replica.Write(t.Context(), updates(t, tupelov1.Update_OPERATION_TOUCH, aliceOwns))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWriteErrorsOfTheLogKeepTheirMeaning(t *testing.T) {
 	w := newWorld(t, gitclub)
 	w.log.propose(t, store.Upgrade{Format: store.MaxFormat})

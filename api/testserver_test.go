@@ -67,6 +67,7 @@ type testLog struct {
 	// Propose calls these once each, before it takes a command and after.
 	before, after func()
 	waiting       func()    // called once by Wait, before it waits
+	indexing      func()    // called once by ReadIndex, before it answers
 	waits         int       // calls of Wait
 	indexes       int       // calls of ReadIndex
 	contacts      int       // calls of LastContact
@@ -109,6 +110,7 @@ func (l *testLog) commit(command []byte) (any, error) {
 }
 
 func (l *testLog) ReadIndex(context.Context) (uint64, error) {
+	l.callOnce(&l.indexing)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.indexes++

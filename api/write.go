@@ -112,7 +112,7 @@ func (m *model) write(r *tupelov1.WriteRequest, metadata []byte) (store.Write, e
 // request, the schema that it was held to may be older than the one that the
 // client knows of; so it gets a second try with everything acknowledged so far.
 func (s *Server) withSchema(ctx context.Context, use func(*store.Snapshot, *model) error) error {
-	err := s.withNewest(use)
+	held, err := s.withNewest(use)
 	var refused *Error
 	if !errors.As(err, &refused) && !errors.Is(err, store.ErrNoSchema) {
 		return err
@@ -121,26 +121,29 @@ func (s *Server) withSchema(ctx context.Context, use func(*store.Snapshot, *mode
 	if freshErr != nil {
 		return freshErr
 	}
-	if index <= s.store.Applied() {
+	// What is applied by now does not count: use may have seen less.
+	if index <= held {
 		return err
 	}
 	if err := s.await(ctx, index); err != nil {
 		return err
 	}
-	return s.withNewest(use)
+	_, err = s.withNewest(use)
+	return err
 }
 
-func (s *Server) withNewest(use func(*store.Snapshot, *model) error) error {
+// withNewest also returns the revision that use saw, 0 if there was none.
+func (s *Server) withNewest(use func(*store.Snapshot, *model) error) (uint64, error) {
 	snapshot, err := s.store.Snapshot(0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer snapshot.Close()
 	m, err := s.models.at(snapshot)
 	if err != nil {
-		return err
+		return snapshot.Revision(), err
 	}
-	return use(snapshot, m)
+	return snapshot.Revision(), use(snapshot, m)
 }
 
 // propose has a command applied. A call without a shorter deadline waits for
