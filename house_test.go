@@ -45,9 +45,11 @@ var imports = map[string][]edge{
 	"schema": {
 		{"schema/caveat", "caveats are part of the language, and a program holds them compiled"},
 	},
-	"internal/broken": nil, // names
+	"internal/broken":  nil, // names
+	"internal/durable": nil, // about file systems
 	"raft": { // beside that nothing: commands are bytes, and the state machine is an interface of its own
 		{"internal/broken", "tests of the whole break its promises"},
+		{"internal/durable", "its directories survive a loss of power"},
 	},
 	"raft/sim":         nil, // tests only
 	"raft/sim/history": nil, // a history is judged without what made it
@@ -57,6 +59,7 @@ var imports = map[string][]edge{
 	},
 	"store": {
 		{"internal/broken", "tests of the whole break its promises"},
+		{"internal/durable", "its directories survive a loss of power"},
 		{"store/tuple", "it keeps tuples; type and relation ids are all it knows of the language"},
 		{"store/tupleset", "it reads through the cache, and its apply ends what is cached"},
 	},
@@ -109,6 +112,7 @@ var imports = map[string][]edge{
 		{"api", "it has a server for its tuples"},
 		{"api/peer", "other nodes reach it by a port"},
 		{"api/tupelov1", "checks in process are the API's"},
+		{"internal/durable", "its directories survive a loss of power"},
 		{"raft", "it is a member of a log"},
 		{"store", "it holds the tuples"},
 		{"store/tuple", "it spells what an offline import has loaded"},
@@ -291,9 +295,9 @@ type territory struct {
 
 var territories = []territory{
 	{"cel.dev/cel-go", []string{"schema/caveat"}, "one package knows in which language conditions are written"},
-	{"github.com/cockroachdb/pebble/v2/vfs", []string{"store", "raft", "validate", "replica", "cmd/tupelo", "bench/cluster", "bench/target", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
+	{"github.com/cockroachdb/pebble/v2/vfs", []string{"internal/durable", "store", "raft", "validate", "replica", "cmd/tupelo", "bench/cluster", "bench/target", "examples/gitclub/gitclubtest"}, "files, so that tests can crash them or keep them in memory"},
 	{"github.com/cockroachdb/pebble/v2", []string{"store", "raft"}, "the state database and the log"},
-	{"github.com/cockroachdb/errors/oserror", []string{"store", "raft", "replica"}, "the errors of Pebble's file systems"},
+	{"github.com/cockroachdb/errors/oserror", []string{"internal/durable", "raft", "replica"}, "the errors of Pebble's file systems"},
 	{"github.com/hashicorp/raft-autopilot", []string{"replica"}, "who looks after the members decides by its rules"},
 	{"github.com/hashicorp/go-hclog", []string{"raft", "replica"}, "hashicorp's own log, which is silenced or handed on"},
 	{"github.com/hashicorp/raft", []string{"raft", "api/peer", "replica"}, "nobody else knows which raft it is; the port between nodes carries its stream, and one of its types is in how that is dialled; autopilot turns the log by its types"},

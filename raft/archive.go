@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // A snapshot travels as one stream, because that is what hashicorp/raft sends:
@@ -195,7 +199,7 @@ func readArchive(r io.Reader, fs vfs.FS, dir string, f faults) (extent, error) {
 	if err := u.end(); err != nil {
 		return e, err
 	}
-	return e, u.syncDirs()
+	return e, durable.SyncDirs(u.fs, slices.Collect(maps.Keys(u.dirs))...)
 }
 
 func (a *archiveReader) header() (e extent, files uint32, err error) {
@@ -333,15 +337,6 @@ func (u *unpacking) makeDir(dir string) error {
 	}
 	for ; !u.dirs[dir] && len(dir) >= len(u.root); dir = u.fs.PathDir(dir) {
 		u.dirs[dir] = true
-	}
-	return nil
-}
-
-func (u *unpacking) syncDirs() error {
-	for dir := range u.dirs {
-		if err := syncDir(u.fs, dir); err != nil {
-			return err
-		}
 	}
 	return nil
 }

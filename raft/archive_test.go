@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // makeTree writes files, by name, below dir.
@@ -20,7 +22,7 @@ func makeTree(t testing.TB, fs vfs.FS, dir string, files map[string]string) []fi
 	t.Helper()
 	for name, content := range files {
 		path := archivePath(fs, dir, name)
-		if err := makeDir(fs, fs.PathDir(path)); err != nil {
+		if err := durable.MakeDir(fs, fs.PathDir(path)); err != nil {
 			t.Fatal(err)
 		}
 		if err := writeFile(fs, path, []byte(content)); err != nil {
@@ -55,7 +57,7 @@ func readTree(t testing.TB, fs vfs.FS, dir string) map[string]string {
 func makeArchive(t testing.TB, files map[string]string) []byte {
 	t.Helper()
 	fs := vfs.NewMem()
-	if err := makeDir(fs, "/in"); err != nil {
+	if err := durable.MakeDir(fs, "/in"); err != nil {
 		t.Fatal(err)
 	}
 	list := makeTree(t, fs, "/in", files)
@@ -82,7 +84,7 @@ func TestAnArchiveBringsBackTheFilesItWasMadeOf(t *testing.T) {
 			if err != nil || e != (extent{5, 7}) {
 				t.Fatal(e, err)
 			}
-			if err := syncDir(fs, "/"); err != nil {
+			if err := durable.SyncDirs(fs, "/"); err != nil {
 				t.Fatal(err)
 			}
 			// Only what is durable counts.

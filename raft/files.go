@@ -8,49 +8,12 @@ import (
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // writeCategory labels this package's writes in Pebble's disk statistics.
 const writeCategory vfs.DiskWriteCategory = "raft-snapshot"
-
-// makeDir creates a directory and its missing parents, all of them durably.
-func makeDir(fs vfs.FS, dir string) error {
-	var missing []string // deepest first
-	for d := dir; ; d = fs.PathDir(d) {
-		_, err := fs.Stat(d)
-		if err == nil {
-			break
-		}
-		if !oserror.IsNotExist(err) {
-			return fmt.Errorf("make directory %s: %w", dir, err)
-		}
-		missing = append(missing, d)
-		if fs.PathDir(d) == d {
-			break
-		}
-	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make directory %s: %w", dir, err)
-	}
-	for _, d := range missing {
-		if err := syncDir(fs, fs.PathDir(d)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	return nil
-}
 
 // writeFile creates a file with the given content, synced.
 func writeFile(fs vfs.FS, path string, content []byte) error {
@@ -140,7 +103,7 @@ func discardDir(fs vfs.FS, dir, temporary string) error {
 			return nil
 		}
 		if err == nil {
-			err = syncDir(fs, fs.PathDir(dir))
+			err = durable.SyncDirs(fs, fs.PathDir(dir))
 		}
 		if err != nil {
 			return fmt.Errorf("remove %s: %w", dir, err)

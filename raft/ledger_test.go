@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // ledger is the state machine of the tests: it keeps every command it was ever
@@ -44,7 +46,7 @@ type record struct {
 // openLedger reads what survived: the longest valid beginning of the file.
 func openLedger(fs vfs.FS, dir string) (*ledger, error) {
 	l := &ledger{fs: fs, dir: dir}
-	if err := makeDir(fs, dir); err != nil {
+	if err := durable.MakeDir(fs, dir); err != nil {
 		return nil, err
 	}
 	current, err := readFile(fs, fs.PathJoin(dir, "CURRENT"), 100)
@@ -82,7 +84,7 @@ func (l *ledger) replace(records []record) error {
 	if err := writeFile(l.fs, marker, fmt.Appendf(nil, "%d", next)); err != nil {
 		return err
 	}
-	if err := syncDir(l.fs, l.dir); err != nil {
+	if err := durable.SyncDirs(l.fs, l.dir); err != nil {
 		return err
 	}
 	if err := l.fs.Rename(marker, l.fs.PathJoin(l.dir, "CURRENT")); err != nil {
@@ -92,7 +94,7 @@ func (l *ledger) replace(records []record) error {
 		l.file.Close()
 	}
 	l.file, l.number, l.records = f, next, records
-	return syncDir(l.fs, l.dir)
+	return durable.SyncDirs(l.fs, l.dir)
 }
 
 func encodeLedger(records []record) []byte {
@@ -180,19 +182,19 @@ func (l *ledger) Checkpoint(ctx context.Context, dir string, atLeast uint64) err
 	}
 	// Two directories deep, so that the archive carries some.
 	sub := l.fs.PathJoin(dir, "sub")
-	if err := makeDir(l.fs, sub); err != nil {
+	if err := durable.MakeDir(l.fs, sub); err != nil {
 		return err
 	}
 	if err := writeFile(l.fs, l.fs.PathJoin(sub, "ledger"), encodeLedger(l.records)); err != nil {
 		return err
 	}
-	if err := syncDir(l.fs, sub); err != nil {
+	if err := durable.SyncDirs(l.fs, sub); err != nil {
 		return err
 	}
 	if err := writeFile(l.fs, l.fs.PathJoin(dir, "empty"), nil); err != nil {
 		return err
 	}
-	return syncDir(l.fs, dir)
+	return durable.SyncDirs(l.fs, dir)
 }
 
 func (l *ledger) Restore(dir string) error {

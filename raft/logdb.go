@@ -8,13 +8,15 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // openLogStore opens or creates the log in dir. onFailure is called, once, when
 // a write has failed: from then on nothing is written or read.
 func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(error)) (*logStore, error) {
 	s := &logStore{logger: logger, onFailure: onFailure, writes: pebble.Sync}
-	if err := makeDir(fs, dir); err != nil {
+	if err := durable.MakeDir(fs, dir); err != nil {
 		return nil, err
 	}
 	err := s.guard(func() (err error) {
@@ -34,7 +36,7 @@ func openLogStore(fs vfs.FS, dir string, logger *slog.Logger, onFailure func(err
 // from the front.
 func (s *logStore) pebbleOptions(fs vfs.FS) *pebble.Options {
 	return &pebble.Options{
-		FS:     durableMarkers{fs},
+		FS:     durable.Markers{FS: fs},
 		Logger: pebbleLogger{s},
 		// WAL records that say how far the file was synced: a hole in the
 		// middle is then told from the end, and refused.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // snapshotSink is a snapshot being made: hashicorp/raft's SnapshotSink. It is
@@ -35,7 +37,7 @@ func (s *snapshotSink) state() string { return s.store.fs.PathJoin(s.dir(), stat
 func (s *snapshotSink) checkpoint(ctx context.Context, sm StateMachine, atLeast uint64) error {
 	if s.store.faults.declareBeforeDurable {
 		s.filled, s.meta.extent = true, extent{atLeast, sm.Applied()}
-		return makeDir(s.store.fs, s.state())
+		return durable.MakeDir(s.store.fs, s.state())
 	}
 	if err := sm.Checkpoint(ctx, s.state(), atLeast); err != nil {
 		return fmt.Errorf("checkpoint at %d: %w", atLeast, err)
@@ -110,13 +112,13 @@ func (s *snapshotSink) declare() error {
 	if err := writeFile(fs, fs.PathJoin(s.dir(), metaFile), s.meta.encode()); err != nil {
 		return err
 	}
-	if err := syncDir(fs, s.dir()); err != nil {
+	if err := durable.SyncDirs(fs, s.dir()); err != nil {
 		return err
 	}
 	if err := fs.Rename(s.dir(), s.store.path(s.id)); err != nil {
 		return fmt.Errorf("declare: %w", err)
 	}
-	return syncDir(fs, s.store.dir)
+	return durable.SyncDirs(fs, s.store.dir)
 }
 
 // Cancel removes what was written.

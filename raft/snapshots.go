@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	hraft "github.com/hashicorp/raft"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // snapshotStore keeps snapshots on a vfs.FS: hashicorp/raft's SnapshotStore.
@@ -59,7 +61,7 @@ func openSnapshotStore(o *Options, dir string) (*snapshotStore, error) {
 		fs: o.FS, dir: dir, keep: o.SnapshotsKept, logger: o.Logger, faults: o.faults,
 		inUse: map[string]int{},
 	}
-	if err := makeDir(s.fs, dir); err != nil {
+	if err := durable.MakeDir(s.fs, dir); err != nil {
 		return nil, err
 	}
 	names, err := s.fs.List(dir)
@@ -169,7 +171,7 @@ func (s *snapshotStore) Create(
 		index: index, term: term,
 		configuration: configuration.Clone(), configurationIndex: configurationIndex,
 	}}
-	if err := makeDir(s.fs, sink.dir()); err != nil {
+	if err := durable.MakeDir(s.fs, sink.dir()); err != nil {
 		return nil, err
 	}
 	return sink, nil

@@ -12,6 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	hraft "github.com/hashicorp/raft"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 func newSnapshots(t testing.TB, fs vfs.FS, keep int) *snapshotStore {
@@ -173,7 +175,7 @@ func TestAForeignFileInTheDirectoryIsNoSnapshot(t *testing.T) {
 	fs := vfs.NewMem()
 	s := newSnapshots(t, fs, 1)
 	for _, name := range []string{"lost+found", "00000000000000000005-1-1", "x-y-z"} {
-		if err := makeDir(fs, s.path(name)); err != nil {
+		if err := durable.MakeDir(fs, s.path(name)); err != nil {
 			t.Fatal(err)
 		}
 	}

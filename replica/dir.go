@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tupelodb/tupelo/internal/durable"
 	"github.com/tupelodb/tupelo/raft"
 )
 
@@ -22,21 +23,7 @@ func lockDir(fs vfs.FS, dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory %s is in use by another process, or cannot be locked: %w", dir, err)
 	}
-	return lock, syncDirs(fs, dir, fs.PathDir(dir))
-}
-
-// syncDirs has the entries of directories survive a crash.
-func syncDirs(fs vfs.FS, dirs ...string) error {
-	for _, dir := range dirs {
-		d, err := fs.OpenDir(dir)
-		if err != nil {
-			return fmt.Errorf("syncing %s: %w", dir, err)
-		}
-		if err := errors.Join(d.Sync(), d.Close()); err != nil {
-			return fmt.Errorf("syncing %s: %w", dir, err)
-		}
-	}
-	return nil
+	return lock, durable.SyncDirs(fs, dir, fs.PathDir(dir))
 }
 
 func (r *Replica) path(name string) string { return r.options.FS.PathJoin(r.options.Dir, name) }
@@ -70,7 +57,7 @@ func (r *Replica) keepFounders(members []raft.Member) error {
 	if err := fs.Rename(name, r.path("founders")); err != nil {
 		return fmt.Errorf("keeping the founders: %w", err)
 	}
-	return syncDirs(fs, r.options.Dir)
+	return durable.SyncDirs(fs, r.options.Dir)
 }
 
 // keptFounders returns the founders that were written down, or none.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/durable"
 	"github.com/tupelodb/tupelo/raft"
 	"github.com/tupelodb/tupelo/store"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -167,7 +168,7 @@ func (f *Offline) Finish(ctx context.Context) error {
 		return fmt.Errorf("closing what was imported: %w", err)
 	}
 	fs := f.options.FS
-	if err := syncDirs(fs, f.path(importingDir, stagedDir), f.path(importingDir)); err != nil {
+	if err := durable.SyncDirs(fs, f.path(importingDir, stagedDir), f.path(importingDir)); err != nil {
 		return err
 	}
 	file, err := fs.Create(f.path(importingDir, readyFile), vfs.WriteCategoryUnspecified)
@@ -177,7 +178,7 @@ func (f *Offline) Finish(ctx context.Context) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("completing the import: %w", err)
 	}
-	if err := syncDirs(fs, f.path(importingDir)); err != nil {
+	if err := durable.SyncDirs(fs, f.path(importingDir)); err != nil {
 		return err
 	}
 	return settleImport(fs, f.options.Dir, f.options.Logger)
@@ -221,7 +222,7 @@ func settleImport(fs vfs.FS, dir string, logger *slog.Logger) error {
 	if err := fs.RemoveAll(importing); err != nil {
 		return fmt.Errorf("removing what an import left: %w", err)
 	}
-	return syncDirs(fs, dir)
+	return durable.SyncDirs(fs, dir)
 }
 
 // install moves the parts of the copy to where they belong. It can be repeated: a
@@ -239,7 +240,7 @@ func install(fs vfs.FS, dir string) error {
 		if err := fs.Rename(from, to); err != nil {
 			return err
 		}
-		if err := syncDirs(fs, dir, staged); err != nil {
+		if err := durable.SyncDirs(fs, dir, staged); err != nil {
 			return err
 		}
 	}
@@ -270,5 +271,5 @@ func copyTree(fs vfs.FS, from, to string) error {
 			return err
 		}
 	}
-	return syncDirs(fs, to)
+	return durable.SyncDirs(fs, to)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tupelodb/tupelo/internal/durable"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
@@ -99,7 +100,7 @@ func (s *Store) BulkLoad(o BulkLoadOptions) (*BulkLoad, error) {
 	if err := fs.RemoveAll(o.Dir); err != nil {
 		return nil, err
 	}
-	if err := mkdir(fs, o.Dir); err != nil {
+	if err := durable.MakeDir(fs, o.Dir); err != nil {
 		return nil, err
 	}
 	db := s.current.Load().db

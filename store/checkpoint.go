@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/tupelodb/tupelo/internal/durable"
 )
 
 // Checkpoint makes the state durable and writes a copy of it into the new
@@ -109,7 +111,7 @@ func (s *Store) openCopied(dir, target string) (*database, *state, error) {
 
 // copyDatabase links or copies a database's directory and syncs the result.
 func copyDatabase(fs vfs.FS, from, to string) error {
-	if err := mkdir(fs, to); err != nil {
+	if err := durable.MakeDir(fs, to); err != nil {
 		return err
 	}
 	list, err := fs.List(from)
@@ -121,7 +123,7 @@ func copyDatabase(fs vfs.FS, from, to string) error {
 			return fmt.Errorf("copying %s: %w", entry, err)
 		}
 	}
-	return syncDir(fs, to)
+	return durable.SyncDirs(fs, to)
 }
 
 // copyFile links what Pebble never changes and copies the rest.

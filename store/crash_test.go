@@ -55,7 +55,7 @@ func (h *history) disturbWithoutClosing(rng *rand.Rand) {
 // checkCrash opens what a crash now would leave.
 func (h *history) checkCrash(fs *vfs.MemFS, rng *rand.Rand) {
 	h.t.Helper()
-	synced, err := durable(h.store)
+	synced, err := flushedRevision(h.store)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -83,8 +83,8 @@ func (h *history) checkCrash(fs *vfs.MemFS, rng *rand.Rand) {
 	}
 }
 
-// durable returns the newest revision that a crash would leave.
-func durable(s *Store) (revision uint64, err error) {
+// flushedRevision returns the newest revision that a crash would leave.
+func flushedRevision(s *Store) (revision uint64, err error) {
 	flushed := &pebble.IterOptions{LowerBound: metaApplied, UpperBound: after(metaApplied), OnlyReadGuaranteedDurable: true}
 	err = scan(s.current.Load().db, flushed, func(key, value []byte) (bool, error) {
 		revision, err = decodeUint64(key, value)

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/tupelodb/tupelo/internal/durable"
 	"github.com/tupelodb/tupelo/store/tupleset"
 )
 
@@ -65,7 +66,7 @@ var comparer = func() *pebble.Comparer {
 // look-ups, most of them negative, beside a steady stream of small writes.
 func pebbleOptions(o Options, cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
-		FS:       durableMarkers{o.FS},
+		FS:       durable.Markers{FS: o.FS},
 		Comparer: comparer,
 		Cache:    cache,
 		Logger:   pebbleLogger{o.Logger},

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 
+	"github.com/tupelodb/tupelo/internal/durable"
 	"github.com/tupelodb/tupelo/store/tuple"
 	"github.com/tupelodb/tupelo/store/tupleset"
 )
@@ -93,7 +94,7 @@ func Open(o Options) (*Store, error) {
 	if o.MaxFormat > MaxFormat {
 		return nil, fmt.Errorf("%w: %d, this build knows up to %d", ErrFormat, o.MaxFormat, MaxFormat)
 	}
-	if err := mkdir(o.FS, o.Dir); err != nil {
+	if err := durable.MakeDir(o.FS, o.Dir); err != nil {
 		return nil, err
 	}
 	marker, name, err := atomicfs.LocateMarker(o.FS, o.Dir, markerName)
@@ -220,36 +221,4 @@ func (s *Store) Counters() (map[tuple.Shape]uint64, *tuple.Names) {
 	s.writer.Lock()
 	defer s.writer.Unlock()
 	return maps.Clone(s.state.counters), s.state.names
-}
-
-// mkdir makes a directory with its parents and has them survive a crash.
-func mkdir(fs vfs.FS, dir string) error {
-	var synced []string // the parents of what has to be made
-	for d := dir; ; d = fs.PathDir(d) {
-		if _, err := fs.Stat(d); err == nil || d == fs.PathDir(d) {
-			break
-		}
-		synced = append(synced, fs.PathDir(d))
-	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("making %s: %w", dir, err)
-	}
-	for _, d := range synced {
-		if err := syncDir(fs, d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", dir, err)
-	}
-	if err := d.Sync(); err != nil {
-		_ = d.Close()
-		return fmt.Errorf("syncing %s: %w", dir, err)
-	}
-	return d.Close()
 }
