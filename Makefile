@@ -7,6 +7,7 @@ BENCHTIME ?= 1s
 TUPLES    ?= 300000
 DATA      ?= data
 SEEDS     ?= 1000
+FIRST     ?= 1
 SIMTIME   ?= 30m
 CLUSTER_DATA ?= data-cluster
 CLUSTERTIME  ?= 10m
@@ -59,8 +60,8 @@ test-long: ## Compare millions of checks and lists with the oracle, and caches w
 
 # A seed that failed is played again with -seed N -times 20, and its history, which
 # is kept, is judged again with -history FILE; see the package's documentation.
-test-sim: ## Play simulated clusters while everything breaks (SEEDS=1000 SIMTIME=30m)
-	go test -v -count 1 -timeout 3h ./raft/sim -seeds $(SEEDS) -budget $(SIMTIME) -rounds 10000
+test-sim: ## Play simulated clusters while everything breaks (SEEDS=1000 FIRST=1 SIMTIME=30m)
+	go test -v -count 1 -timeout 3h ./raft/sim -seeds $(SEEDS) -first $(FIRST) -budget $(SIMTIME) -rounds 10000
 
 # Needs namespaces for the network faults and the full disk, and says what it left
 # out without. Its history and the nodes' logs are kept if it fails.

@@ -61,6 +61,8 @@
 //	R11 A follower commits no entry that its leader has not compared with its own.
 //	R12 However large commands are and however many a follower lacks, or a node
 //	    has to apply, no more of them are in memory for it than a few messages'.
+//	R13 A leader that takes its own vote away is in nobody's way: until that is
+//	    committed it can be elected, by those who vote without it.
 //
 // Several voters make a group by [Options.Members] or one after the other by
 // [Node.AddVoter]. Only the leader takes commands; any node can be asked for a
@@ -74,5 +76,5 @@
 //
 // Read next: node.go, then start.go (where R4 is decided), fsm.go, propose.go,
 // early.go (R1), readindex.go and batch.go (R9), transfer.go (R10), progress.go (R11),
-// deferred.go (R12).
+// deferred.go (R12), departure.go (R13).
 package raft

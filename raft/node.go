@@ -137,6 +137,8 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.tasks.Go(n.takeSnapshots)
 	if lone {
 		n.standAtOnce()
+	} else {
+		n.tasks.Go(n.standIfNeeded)
 	}
 	return nil
 }

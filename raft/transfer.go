@@ -123,13 +123,18 @@ func (n *Node) steppedDown(ctx context.Context, term uint64) {
 // tellToStand sends the message by which a leader hands over: its receiver
 // stands for election at once, and voters listen to it although they have a leader.
 func (n *Node) tellToStand(m Member) error {
-	id, address := hraft.ServerID(n.options.NodeID), n.transport.LocalAddr()
-	request := &hraft.TimeoutNowRequest{RPCHeader: hraft.RPCHeader{
+	request := &hraft.TimeoutNowRequest{RPCHeader: n.header()}
+	return n.transport.TimeoutNow(hraft.ServerID(m.ID), hraft.ServerAddress(m.Address), request, &hraft.TimeoutNowResponse{})
+}
+
+// header is what this node's messages begin with.
+func (n *Node) header() hraft.RPCHeader {
+	id := hraft.ServerID(n.options.NodeID)
+	return hraft.RPCHeader{
 		ProtocolVersion: hraft.ProtocolVersionMax,
 		ID:              []byte(id),
-		Addr:            n.transport.EncodePeer(id, address),
-	}}
-	return n.transport.TimeoutNow(hraft.ServerID(m.ID), hraft.ServerAddress(m.Address), request, &hraft.TimeoutNowResponse{})
+		Addr:            n.transport.EncodePeer(id, n.transport.LocalAddr()),
+	}
 }
 
 // successor returns the other voter that is furthest among those in touch.

@@ -17,6 +17,7 @@ var (
 	seedFlag    = flag.Uint64("seed", 0, "play this seed only")
 	timesFlag   = flag.Int("times", 1, "play each seed so many times")
 	seedsFlag   = flag.Int("seeds", 6, "how many seeds to play")
+	firstFlag   = flag.Uint64("first", 1, "the first of them")
 	budgetFlag  = flag.Duration("budget", 0, "begin no seed after this time")
 	roundsFlag  = flag.Int("rounds", 300, "how many rounds to play against the new enemy")
 	historyFlag = flag.String("history", "", "a history to judge again")
@@ -58,7 +59,7 @@ func save(t *testing.T, seed uint64, time int, events []history.Event) string {
 }
 
 func TestTheClusterSurvivesWhatSeedsBringAboutIt(t *testing.T) {
-	first, seeds := uint64(1), *seedsFlag
+	first, seeds := *firstFlag, *seedsFlag
 	if *seedFlag != 0 {
 		first, seeds = *seedFlag, 1
 	}
@@ -79,7 +80,7 @@ func TestTheClusterSurvivesWhatSeedsBringAboutIt(t *testing.T) {
 			break
 		}
 	}
-	if least := 100 * total.seeds; total.ok < least || total.watched < least {
+	if least := 100 * total.seeds; *seedFlag == 0 && (total.ok < least || total.watched < least) {
 		t.Errorf("%v: too little to show anything", total)
 	}
 	t.Logf("%v in %v", total, time.Since(begun).Round(time.Millisecond))
