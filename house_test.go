@@ -70,19 +70,20 @@ var imports = map[string][]edge{
 		{"store/tupleset", "it finds out what groups subjects are in, which is kept there"},
 		{"store/tuple", "questions and answers are about objects and subjects; it reads through an interface of its own"},
 	},
-	"api/tupelov1":  nil, // generated
-	"api/peerv1":    nil, // generated
-	"api/peer/cert": nil, // certificates are files
-	"api/codec":     nil, // it is told of messages by those who know them
+	"api/tupelov1": nil, // generated
+	"api/peerv1":   nil, // generated
+	"api/cert":     nil, // certificates are files
+	"api/codec":    nil, // it is told of messages by those who know them
 	"api/codec/codectest": {
 		{"api/codec", "it holds fast paths to the library"},
 	},
 	"api/peer": {
-		{"api/peer/cert", "what the connections between nodes are secured by"},
+		{"api/cert", "what the connections between nodes are secured by"},
 		{"api/peerv1", "what nodes ask each other"},
 		{"raft", "members are spelled as the log spells them, and what the log asks of other nodes is answered here"},
 	},
 	"api": {
+		{"api/cert", "clients are shown the newest certificate"},
 		{"api/codec", "the messages of checks have fast paths"},
 		{"api/tupelov1", "the protocol's messages, which stay in api"},
 		{"internal/broken", "tests of the whole break its promises"},

@@ -52,10 +52,10 @@ func (s *Server) ServeHTTP(ctx context.Context, listener net.Listener, handler h
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		if s.certificate == nil {
+		if s.certificates == nil {
 			err = server.Serve(listener)
 		} else {
-			server.TLSConfig = s.certificate.config()
+			server.TLSConfig = s.certificates.Server()
 			err = server.ServeTLS(listener, "", "")
 		}
 		if errors.Is(err, http.ErrServerClosed) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/tupelodb/tupelo/api/cert"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 
@@ -46,10 +48,10 @@ func (s *Server) buildGRPC(o *Options) error {
 	}
 	if o.CertFile != "" || o.KeyFile != "" {
 		var err error
-		if s.certificate, err = newCertificate(o.CertFile, o.KeyFile, s.logger); err != nil {
-			return err
+		if s.certificates, err = cert.OpenPair(o.CertFile, o.KeyFile, s.logger); err != nil {
+			return fmt.Errorf("the TLS certificate for clients: %w", err)
 		}
-		options = append(options, grpc.Creds(exceptLocal{credentials.NewTLS(s.certificate.config())}))
+		options = append(options, grpc.Creds(exceptLocal{credentials.NewTLS(s.certificates.Server())}))
 	}
 	if o.TracerProvider != nil {
 		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(

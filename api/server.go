@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/tupelodb/tupelo/api/cert"
 	"github.com/tupelodb/tupelo/api/codec"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/rewrite"
@@ -112,13 +113,13 @@ type Server struct {
 
 	waitLimit, drainLimit, window, collectEvery time.Duration
 
-	codec       *codec.Codec
-	grpc        *grpc.Server
-	local       *bufconn.Listener // of Dial
-	certificate *certificate      // nil without TLS
-	health      *health.Server
-	draining    context.Context // ends when the server is told to stop
-	drain       context.CancelFunc
+	codec        *codec.Codec
+	grpc         *grpc.Server
+	local        *bufconn.Listener // of Dial
+	certificates *cert.Source      // nil without TLS
+	health       *health.Server
+	draining     context.Context // ends when the server is told to stop
+	drain        context.CancelFunc
 
 	fingerprint atomic.Pointer[fingerprint]
 	minted      atomic.Pointer[minted]

@@ -8,13 +8,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -76,52 +74,6 @@ func (f *pairFiles) writePair(t *testing.T, p keyPair) {
 	t.Helper()
 	f.write(t, f.certFile, p.cert)
 	f.write(t, f.keyFile, p.key)
-}
-
-// serial says which certificate a handshake would present.
-func serial(t *testing.T, c *certificate) int64 {
-	t.Helper()
-	leaf, err := x509.ParseCertificate(c.newest().Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return leaf.SerialNumber.Int64()
-}
-
-func TestARenewedCertificateIsPresentedWithoutARestart(t *testing.T) {
-	files := newPairFiles(t)
-	files.writePair(t, newKeyPair(t, 1))
-	var log strings.Builder
-	c, err := newCertificate(files.certFile, files.keyFile, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	warnings := func() int { return strings.Count(log.String(), "level=WARN") }
-	expect := func(when string, wantSerial int64, wantWarnings int) {
-		t.Helper()
-		for range 2 {
-			if got := serial(t, c); got != wantSerial {
-				t.Errorf("%s: certificate %d, want %d", when, got, wantSerial)
-			}
-		}
-		if got := warnings(); got != wantWarnings {
-			t.Errorf("%s: %d warnings, want %d", when, got, wantWarnings)
-		}
-	}
-	expect("at first", 1, 0)
-	second := newKeyPair(t, 2)
-	files.write(t, files.certFile, second.cert)
-	expect("half way through a renewal", 1, 1)
-	files.write(t, files.keyFile, second.key)
-	expect("renewed", 2, 1)
-	files.write(t, files.certFile, []byte("no certificate"))
-	expect("with a bad certificate", 2, 2)
-	if err := os.Remove(files.keyFile); err != nil {
-		t.Fatal(err)
-	}
-	expect("without a key", 2, 3)
-	files.writePair(t, newKeyPair(t, 3))
-	expect("mended", 3, 3)
 }
 
 func TestABadCertificateKeepsTheServerFromStarting(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	hraft "github.com/hashicorp/raft"
 
-	"github.com/tupelodb/tupelo/api/peer/cert"
+	"github.com/tupelodb/tupelo/api/cert"
 )
 
 // dialRaw opens a TCP connection to a port, and says nothing.

@@ -16,7 +16,7 @@ import (
 	hraft "github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
-	"github.com/tupelodb/tupelo/api/peer/cert"
+	"github.com/tupelodb/tupelo/api/cert"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 )
 

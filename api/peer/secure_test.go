@@ -14,7 +14,7 @@ import (
 
 	hraft "github.com/hashicorp/raft"
 
-	"github.com/tupelodb/tupelo/api/peer/cert"
+	"github.com/tupelodb/tupelo/api/cert"
 )
 
 // dial opens a connection for raft, and closes it again.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tupelodb/tupelo/api/peer/cert"
+	"github.com/tupelodb/tupelo/api/cert"
 )
 
 // The files of an authority, in the folder that it is given.

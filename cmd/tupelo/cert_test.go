@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tupelodb/tupelo/api/peer/cert"
+	"github.com/tupelodb/tupelo/api/cert"
 )
 
 // made is what `cert ca` and `cert node` print as JSON, of which tests need parts.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tupelodb/tupelo/api/cert"
 	"github.com/tupelodb/tupelo/api/peer"
-	"github.com/tupelodb/tupelo/api/peer/cert"
 	"github.com/tupelodb/tupelo/replica"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tupelodb/tupelo/api/cert"
 	"github.com/tupelodb/tupelo/api/peer"
-	"github.com/tupelodb/tupelo/api/peer/cert"
 )
 
 func TestServeRefusesSettingsOfOtherNodesThatContradictEachOther(t *testing.T) {

@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// Files are where a node's certificate, its key, and the certificates of the
-// authorities that it trusts are, in PEM. While an authority is being replaced,
-// the last file holds the old one and the new one.
+// Files are where a certificate, its key, and the certificates of the authorities
+// that its holder trusts are, in PEM. While an authority is being replaced, the last
+// file holds the old one and the new one. It is not named by who asks nobody for a
+// certificate: see [OpenPair].
 type Files struct {
 	Certificate, Key, Authorities string
 }
@@ -32,7 +33,7 @@ type Source struct {
 // material is what the files hold.
 type material struct {
 	pair  *tls.Certificate
-	roots *x509.CertPool
+	roots *x509.CertPool // of nobody without a file of authorities
 }
 
 // stamps tell whether files are those that were read; nil stands for one that
@@ -41,12 +42,37 @@ type stamps [3]fs.FileInfo
 
 // Open reads the files, which must be good to begin with.
 func Open(files Files, logger *slog.Logger) (*Source, error) {
+	if files.Authorities == "" {
+		return nil, fmt.Errorf("%w: no file of trusted authorities is named", ErrFiles)
+	}
+	return open(files, logger)
+}
+
+// OpenPair is Open for a server whose clients need no certificate. The source trusts
+// nobody, so that a port between nodes lets nobody in by it.
+func OpenPair(certificate, key string, logger *slog.Logger) (*Source, error) {
+	return open(Files{Certificate: certificate, Key: key}, logger)
+}
+
+func open(files Files, logger *slog.Logger) (*Source, error) {
 	s := &Source{files: files, logger: logger, seen: files.look()}
 	var err error
 	if s.current, err = files.read(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Server returns the configuration of a server that presents the newest
+// certificate and asks clients for none.
+func (s *Source) Server() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			pair, _ := s.Newest()
+			return pair, nil
+		},
+	}
 }
 
 // Newest returns the certificate and the trusted authorities in the files, or
@@ -74,6 +100,9 @@ func (f Files) read() (material, error) {
 	pair, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
 	if err != nil {
 		return material{}, fmt.Errorf("%w: %w", ErrFiles, err)
+	}
+	if f.Authorities == "" {
+		return material{&pair, x509.NewCertPool()}, nil
 	}
 	text, err := os.ReadFile(f.Authorities)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package cert makes the certificates by which nodes know each other, and reads
-// them again when their files change.
+// them, and those that clients are shown, again when their files change.
 //
 // A cluster has one authority of its own. Whoever holds a certificate of it is a
 // member, so the authority must sign nothing else, and its key belongs on no

@@ -224,7 +224,8 @@ func TestBadFilesAreRefusedToBeginWith(t *testing.T) {
 		"no certificate":        func(f *Files) { f.Certificate = "" },
 		"an empty one":          func(f *Files) { f.Certificate = empty },
 		"another key":           func(f *Files) { f.Key = otherKey },
-		"no authorities":        func(f *Files) { f.Authorities = empty + "s" },
+		"no authorities":        func(f *Files) { f.Authorities = "" },
+		"lost authorities":      func(f *Files) { f.Authorities = empty + "s" },
 		"empty authorities":     func(f *Files) { f.Authorities = empty },
 		"a key as an authority": func(f *Files) { f.Authorities = f.Key },
 	} {
@@ -236,5 +237,21 @@ func TestBadFilesAreRefusedToBeginWith(t *testing.T) {
 	}
 	if _, err := tls.LoadX509KeyPair(good.Certificate, good.Key); err != nil {
 		t.Errorf("the good ones are not: %v", err)
+	}
+}
+
+func TestAPairAloneTrustsNobody(t *testing.T) {
+	files, a := onDisk(t)
+	s, err := OpenPair(files.Certificate, files.Key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, roots := s.Newest()
+	if pair == nil || roots == nil { // without roots, the system's would count
+		t.Fatalf("%v, %v", pair, roots)
+	}
+	leaf := parse(t, issue(t, a, "localhost").Certificate)
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now}); err == nil {
+		t.Error("an authority is trusted")
 	}
 }
