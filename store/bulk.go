@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"sync"
@@ -34,18 +33,20 @@ type BulkLoad struct {
 	allowed  map[tuple.Shape]bool
 	schema   uint64 // its revision
 	revision uint64
-	memory   int64
+	memory   int64 // for runs
 	limit    int64 // of memory, for each sorter
+	fanIn    int   // how many runs are merged at a time
 	writing  sstable.WriterOptions
 
 	added   atomic.Uint64 // tuples
 	written atomic.Uint64 // keys, of all indexes
 	bytes   atomic.Uint64 // of tables
 
-	mu      sync.Mutex // held while runs are spilled, so that memory stays bounded
+	mu      sync.Mutex
 	runs    [len(bulkIndexes)][]run
-	held    int64 // of memory, by runs
-	spilled int
+	held    int64      // of memory, by runs
+	files   []*runFile // where the others are
+	spills  int
 	counted shapeCounts
 }
 
@@ -54,9 +55,9 @@ type BulkLoadOptions struct {
 	// Dir is where sorted tuples and tables are while the load goes on, on the
 	// store's file system and best on its disk. It is made, and removed by Close.
 	Dir string
-	// MemoryBytes is how much sorted tuples may take of memory, before they are
-	// written to Dir; sorters take up to half of it beside that, and an eighth while
-	// they sort. 0 is 256 MiB.
+	// MemoryBytes is how much of memory the load takes: a quarter at most for what
+	// sorters have not sorted yet, the rest for sorted tuples. Those that it has no
+	// room for are written to Dir. 0 is 256 MiB.
 	MemoryBytes int64
 	// Sorters is how many sorters there will be at a time.
 	Sorters int
@@ -69,8 +70,8 @@ var bulkIndexes = [...]struct {
 	lead      []byte
 	versioned bool
 }{
-	{"forward", binary.BigEndian.AppendUint32([]byte{tagForward}, storeID), true},
-	{"reverse", binary.BigEndian.AppendUint32([]byte{tagReverse}, storeID), true},
+	{"forward", appendStore(nil, tagForward), true},
+	{"reverse", appendStore(nil, tagReverse), true},
 	{"expiry", []byte{tagExpiry}, false},
 }
 
@@ -80,7 +81,15 @@ const (
 	bulkExpiry
 )
 
-const defaultBulkMemory = 256 << 20
+const (
+	defaultBulkMemory = 256 << 20
+	// maxSorterBytes is what a sorter has at most before it sorts. More makes fewer
+	// runs to merge, but sorting waits for memory that is in no cache.
+	maxSorterBytes = 32 << 20
+	// maxFanIn is how many runs are merged at a time. Each that is in a file takes a
+	// block of memory.
+	maxFanIn = 1024
+)
 
 // BulkLoad begins a load. A store that has had tuples gives ErrNotEmpty, whether
 // they are there still or not.
@@ -109,8 +118,10 @@ func (s *Store) BulkLoad(o BulkLoadOptions) (*BulkLoad, error) {
 	options.EnsureDefaults()
 	return &BulkLoad{
 		store: s, fs: fs, dir: o.Dir, names: s.state.names, allowed: s.state.allowed,
-		schema: s.state.schema.Revision, revision: s.state.applied, memory: o.MemoryBytes,
-		limit:   min(max(o.MemoryBytes/int64(2*max(o.Sorters, 1)), 1), maxChunkBytes),
+		schema: s.state.schema.Revision, revision: s.state.applied,
+		memory:  o.MemoryBytes - o.MemoryBytes/4,
+		limit:   min(max(o.MemoryBytes/int64(4*max(o.Sorters, 1)), 1), maxSorterBytes),
+		fanIn:   maxFanIn,
 		writing: options.MakeWriterOptions(lowest, db.TableFormat()),
 	}, nil
 }
@@ -140,9 +151,11 @@ func (l *BulkLoad) Sorter() *BulkSorter { return &BulkSorter{load: l} }
 // BulkSorter takes tuples for a load and sorts them, for one goroutine.
 type BulkSorter struct {
 	load    *BulkLoad
-	chunks  [len(bulkIndexes)]*chunk
+	chunks  [len(bulkIndexes)]chunk
+	files   [len(bulkIndexes)]*runFile
+	spare   []chunkItem
+	writer  runWriter
 	counted shapeCounts
-	allowed shapeCache
 	fresh   uint64 // tuples not in the load's count yet
 }
 
@@ -150,32 +163,31 @@ type BulkSorter struct {
 // allow gives *NotAllowedError. That one came before is found at the end.
 func (s *BulkSorter) Add(t tuple.Tuple) error {
 	shape := t.Shape()
-	if !s.allowed.known || s.allowed.shape != shape {
-		s.allowed = shapeCache{shape: shape, allowed: s.load.allowed[shape], known: true}
-	}
-	if !s.allowed.allowed {
+	if !s.counted.counted(shape) && !s.load.allowed[shape] {
 		return &NotAllowedError{Tuple: t.Clone()}
 	}
 	s.counted.add(shape, 1)
+	object, subject := objectSide(t), subjectSide(t.Subject)
 	for i := range s.chunks {
-		if i == bulkExpiry && t.Traits.ExpiresNanos == 0 {
-			continue
-		}
-		c := s.chunk(i)
+		c := &s.chunks[i]
 		at := len(c.bytes)
-		lead := len(bulkIndexes[i].lead)
 		switch i {
 		case bulkForward:
-			c.bytes = appendForward(c.bytes, t)
+			c.bytes = appendSides(c.bytes, object, subject)
 		case bulkReverse:
-			c.bytes = appendReverse(c.bytes, t)
+			c.bytes = appendSides(c.bytes, subject, object)
 		case bulkExpiry:
-			c.bytes = append(c.bytes, expiryKey(t)...)
+			if t.Traits.ExpiresNanos == 0 {
+				continue
+			}
+			c.bytes = append(c.bytes, expiryKey(t)[len(bulkIndexes[i].lead):]...)
 		}
-		at += lead // what the key begins with is left between two keys
 		keyBytes := len(c.bytes) - at
 		if i != bulkExpiry {
 			c.bytes = appendLive(c.bytes, t.Traits)
+		}
+		if n := len(c.bytes) - at; n > maxEntryBytes {
+			return fmt.Errorf("%w: a tuple has %d bytes, %d are allowed", errBulkSize, n, maxEntryBytes)
 		}
 		c.added(at, keyBytes)
 	}
@@ -188,19 +200,10 @@ func (s *BulkSorter) Add(t tuple.Tuple) error {
 	return nil
 }
 
-func (s *BulkSorter) chunk(index int) *chunk {
-	if s.chunks[index] == nil {
-		s.chunks[index] = newChunk(index, s.load.limit)
-	}
-	return s.chunks[index]
-}
-
 // size is how much the tuples take that were not handed over.
 func (s *BulkSorter) size() (n int64) {
-	for _, c := range s.chunks {
-		if c != nil {
-			n += c.size()
-		}
+	for i := range s.chunks {
+		n += s.chunks[i].size()
 	}
 	return n
 }
@@ -212,15 +215,40 @@ func (s *BulkSorter) tell() {
 
 // handOver sorts what there is and gives it to the load.
 func (s *BulkSorter) handOver() error {
-	var spare []chunkItem
-	for _, c := range s.chunks {
-		if c != nil {
-			spare = c.sort(spare)
+	for i := range s.chunks {
+		c := &s.chunks[i]
+		if len(c.items) == 0 {
+			continue
+		}
+		s.spare = c.sort(s.spare)
+		room := c.size() + runBlockBytes // a run takes less than its chunk
+		if s.load.reserve(room) {
+			r, err := c.write(&s.writer, nil)
+			if err != nil {
+				return err
+			}
+			s.load.take(i, r, room)
+		} else if err := s.spill(i); err != nil {
+			return err
+		}
+		c.reset()
+	}
+	return nil
+}
+
+// spill makes a run of a sorted chunk in this sorter's file of the index.
+func (s *BulkSorter) spill(index int) (err error) {
+	if s.files[index] == nil {
+		if s.files[index], err = s.load.createFile(index); err != nil {
+			return err
 		}
 	}
-	chunks := s.chunks
-	s.chunks = [len(bulkIndexes)]*chunk{}
-	return s.load.take(chunks)
+	r, err := s.chunks[index].write(&s.writer, s.files[index])
+	if err != nil {
+		return err
+	}
+	s.load.take(index, r, 0)
+	return nil
 }
 
 // End gives the rest to the load. The sorter is not used afterwards.
@@ -229,51 +257,47 @@ func (s *BulkSorter) End() error {
 	if err := s.handOver(); err != nil {
 		return err
 	}
-	s.counted.settle()
 	l := s.load
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for shape, n := range s.counted.counts {
+	for shape, n := range s.counted.all() {
 		l.counted.add(shape, n)
 	}
 	return nil
 }
 
-// take adds sorted chunks, and writes all that is in memory to files once that is
-// too much.
-func (l *BulkLoad) take(chunks [len(bulkIndexes)]*chunk) error {
+// reserve takes memory for a run, if there is as much. What comes first stays in
+// memory, and all that has no room there goes to files.
+func (l *BulkLoad) reserve(bytes int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, c := range chunks {
-		if c != nil && len(c.items) > 0 {
-			l.runs[i] = append(l.runs[i], run{chunk: c})
-			l.held += c.size()
-		}
+	if l.held+bytes > l.memory {
+		return false
 	}
-	if l.held <= l.memory {
-		return nil
+	l.held += bytes
+	return true
+}
+
+// take adds a run for which there was reserved so much.
+func (l *BulkLoad) take(index int, r run, reserved int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.runs[index] = append(l.runs[index], r)
+	l.held += int64(len(r.blocks))*runBlockBytes - reserved
+	if r.file != nil {
+		l.spills++
 	}
-	l.spilled++
-	for i, runs := range l.runs {
-		var kept, written []run
-		for _, r := range runs {
-			if r.chunk == nil {
-				kept = append(kept, r)
-			} else {
-				written = append(written, r)
-			}
-		}
-		if len(written) == 0 {
-			continue
-		}
-		r, err := spill(l.fs, l.path(fmt.Sprintf("%s-%06d.run", bulkIndexes[i].name, l.spilled)), written)
-		if err != nil {
-			return err
-		}
-		l.runs[i] = append(kept, r)
+}
+
+func (l *BulkLoad) createFile(index int) (*runFile, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := fmt.Sprintf("%s-%06d.runs", bulkIndexes[index].name, len(l.files)+1)
+	f, err := createRunFile(l.fs, l.path(name))
+	if err == nil {
+		l.files = append(l.files, f)
 	}
-	l.held = 0
-	return nil
+	return f, err
 }
 
 // BulkLoaded is what a load came to.
@@ -284,7 +308,7 @@ type BulkLoaded struct {
 	Repeated uint64
 	// Bytes is the size of the tables.
 	Bytes uint64
-	// Spills is how often memory was too small.
+	// Spills is how many runs there was no room for in memory.
 	Spills int
 }
 
@@ -293,11 +317,22 @@ type BulkLoaded struct {
 // the store is left as it was. A tuple that came with different traits gives
 // *ContradictionError.
 func (l *BulkLoad) Finish(ctx context.Context) (BulkLoaded, error) {
+	for _, f := range l.files {
+		if err := f.complete(); err != nil {
+			return BulkLoaded{}, err
+		}
+	}
 	var written [len(bulkIndexes)]tables
 	group, within := errgroup.WithContext(ctx)
 	for i := range written {
 		written[i].load, written[i].index = l, i
-		group.Go(func() error { return written[i].write(within, l.runs[i]) })
+		group.Go(func() error {
+			runs, err := l.fewer(within, i)
+			if err != nil {
+				return err
+			}
+			return written[i].write(within, runs)
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return BulkLoaded{}, err
@@ -311,9 +346,60 @@ func (l *BulkLoad) Finish(ctx context.Context) (BulkLoaded, error) {
 	}
 	forward := &written[bulkForward]
 	loaded := BulkLoaded{
-		Tuples: forward.written.counts, Repeated: forward.repeated.total(), Bytes: l.bytes.Load(), Spills: l.spilled,
+		Tuples: forward.written.all(), Repeated: forward.repeated.total(), Bytes: l.bytes.Load(), Spills: l.spills,
 	}
 	return loaded, l.takeIn(ctx, paths, loaded.Tuples)
+}
+
+// fewer returns the runs of an index, after it has merged some if there are more than
+// can be merged at a time.
+func (l *BulkLoad) fewer(ctx context.Context, index int) ([]run, error) {
+	runs := l.runs[index]
+	for len(runs) > l.fanIn {
+		r, err := l.one(ctx, index, runs[:l.fanIn])
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs[l.fanIn:], r)
+	}
+	return runs, nil
+}
+
+// one merges runs into one, in a file of its own.
+func (l *BulkLoad) one(ctx context.Context, index int, runs []run) (run, error) {
+	m, err := openMerge(runs)
+	if err != nil {
+		return run{}, err
+	}
+	file, err := l.createFile(index)
+	if err != nil {
+		return run{}, err
+	}
+	var w runWriter
+	var last []byte
+	w.begin(file)
+	for n := 0; ; n++ {
+		c, shared := m.top()
+		if c == nil {
+			break
+		}
+		if n%progressEvery == 0 && ctx.Err() != nil {
+			return run{}, ctx.Err()
+		}
+		shared += sharedBytes(last[shared:], c.key[shared:])
+		if err := w.put(c.key, shared, c.value); err != nil {
+			return run{}, err
+		}
+		last = append(last[:shared], c.key[shared:]...)
+		if err := m.pass(); err != nil {
+			return run{}, err
+		}
+	}
+	r, err := w.end()
+	if err != nil {
+		return run{}, err
+	}
+	return r, file.complete()
 }
 
 // agrees compares what is in an index with what was added.
@@ -324,16 +410,14 @@ func (l *BulkLoad) agrees(t *tables) error {
 	if !bulkIndexes[t.index].versioned {
 		return nil
 	}
-	t.repeated.settle()
-	l.counted.settle()
-	there := maps.Clone(t.written.counts)
+	there := maps.Clone(t.written.all())
 	if there == nil {
 		there = make(map[tuple.Shape]uint64)
 	}
-	for shape, n := range t.repeated.counts {
+	for shape, n := range t.repeated.all() {
 		there[shape] += n
 	}
-	if !maps.Equal(there, l.counted.counts) && len(there)+len(l.counted.counts) > 0 {
+	if !maps.Equal(there, l.counted.all()) {
 		return fmt.Errorf("%w: the index %s", errBulkCount, bulkIndexes[t.index].name)
 	}
 	return nil
@@ -374,6 +458,9 @@ func (l *BulkLoad) takeIn(ctx context.Context, paths []string, counts map[tuple.
 
 // Close removes what the load had on disk.
 func (l *BulkLoad) Close() error {
+	for _, f := range l.files {
+		_ = f.close() // it is removed, whatever has become of it
+	}
 	if err := l.fs.RemoveAll(l.dir); err != nil {
 		return fmt.Errorf("removing what a bulk load had on disk: %w", err)
 	}

@@ -29,19 +29,9 @@ const (
 	windowBytes    = 8
 )
 
-// maxChunkBytes is what a chunk may have at most: an item has 32 bits for where
-// its key is.
-const maxChunkBytes = 1 << 30
-
-// newChunk returns a chunk with room for its part of a sorter's limit, so that it
-// is not copied as it grows; the system gives the memory as it is filled. The index
-// of expirations, which few tuples are in, grows.
-func newChunk(index int, limit int64) *chunk {
-	if index == bulkExpiry {
-		return &chunk{}
-	}
-	return &chunk{bytes: make([]byte, 0, limit*2/5), items: make([]chunkItem, 0, limit/10/chunkItemBytes)}
-}
+// reset empties the chunk. Its memory is used again: what a load takes from the system
+// is most of its time in the system.
+func (c *chunk) reset() { c.bytes, c.items = c.bytes[:0], c.items[:0] }
 
 // size is how much memory the chunk fills.
 func (c *chunk) size() int64 {
@@ -60,6 +50,20 @@ func (c *chunk) key(i *chunkItem) []byte { return c.bytes[i.at : i.at+uint32(i.k
 func (c *chunk) value(i *chunkItem) []byte {
 	end := i.at + uint32(i.keyBytes)
 	return c.bytes[end : end+uint32(i.valBytes)]
+}
+
+// write puts the keys, once they are sorted, into a run.
+func (c *chunk) write(w *runWriter, file *runFile) (run, error) {
+	w.begin(file)
+	var last []byte
+	for i := range c.items {
+		key := c.key(&c.items[i])
+		if err := w.put(key, sharedBytes(last, key), c.value(&c.items[i])); err != nil {
+			return run{}, err
+		}
+		last = key
+	}
+	return w.end()
 }
 
 // sort brings the items into the order of their keys. It returns spare, grown to

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
@@ -31,11 +30,13 @@ type tables struct {
 	key       []byte
 	last      []byte // the key before, and its value
 	lastValue []byte
+	shape     tuple.Shape // of that
+	shapeEnd  int         // of the key's bytes that tell it
 }
 
 // write merges runs into tables.
 func (t *tables) write(ctx context.Context, runs []run) (err error) {
-	m, err := openMerge(t.load.fs, runs)
+	m, err := openMerge(runs)
 	if err != nil {
 		return err
 	}
@@ -43,10 +44,9 @@ func (t *tables) write(ctx context.Context, runs []run) (err error) {
 		if err != nil && t.writer != nil {
 			_ = t.writer.Close() // the error that there is says more
 		}
-		err = errors.Join(err, m.close())
 	}()
 	for n := uint64(0); ; n++ {
-		c := m.top()
+		c, shared := m.top()
 		if c == nil {
 			return t.finish()
 		}
@@ -56,8 +56,13 @@ func (t *tables) write(ctx context.Context, runs []run) (err error) {
 			}
 			t.load.written.Add(progressEvery)
 		}
-		if err := t.add(c.key, c.value); err != nil {
+		if err := t.add(c.key, shared, c.value); err != nil {
 			return err
+		}
+		if n%sizeEvery == 0 && t.writer != nil && t.writer.Raw().EstimatedSize() >= tableBytes {
+			if err := t.finish(); err != nil {
+				return err
+			}
 		}
 		if err := m.pass(); err != nil {
 			return err
@@ -65,25 +70,29 @@ func (t *tables) write(ctx context.Context, runs []run) (err error) {
 	}
 }
 
-// progressEvery is after how many keys a bulk load says how far it is, and looks
-// whether it is to go on.
-const progressEvery = 4096
+const (
+	// progressEvery is after how many keys a bulk load says how far it is, and looks
+	// whether it is to go on.
+	progressEvery = 4096
+	// sizeEvery is after how many keys it looks how large a table is.
+	sizeEvery = 64
+)
 
-// add writes a key and its value, unless it is the one before again.
-func (t *tables) add(key, value []byte) error {
-	shape, err := t.shapeOf(key, value)
-	if err != nil {
+// add writes a key, of which some bytes are those of the one before, and its value,
+// unless it is the one before again.
+func (t *tables) add(key []byte, shared int, value []byte) error {
+	if err := t.read(key, shared, value); err != nil {
 		return err
 	}
-	if bytes.Equal(key, t.last) {
+	if len(key) < shared+wordBytes && bytes.Equal(key, t.last) {
 		if !bytes.Equal(value, t.lastValue) {
 			return t.contradiction(key)
 		}
-		t.repeated.add(shape, 1)
+		t.repeated.add(t.shape, 1)
 		return nil
 	}
 	t.last, t.lastValue = append(t.last[:0], key...), append(t.lastValue[:0], value...)
-	t.written.add(shape, 1)
+	t.written.add(t.shape, 1)
 	if t.writer == nil {
 		if err := t.begin(); err != nil {
 			return err
@@ -97,38 +106,45 @@ func (t *tables) add(key, value []byte) error {
 	if err := t.writer.Set(t.key, value); err != nil {
 		return fmt.Errorf("writing a table: %w", err)
 	}
-	if t.writer.Raw().EstimatedSize() >= tableBytes {
-		return t.finish()
-	}
 	return nil
 }
 
-// shapeOf reads the shape of a tuple off its key and value. The index of
-// expirations is not counted.
-func (t *tables) shapeOf(key, value []byte) (tuple.Shape, error) {
+// read finds the shape of a tuple, which is that of the one before if all that tells
+// it is.
+func (t *tables) read(key []byte, shared int, value []byte) (err error) {
+	if shared >= t.shapeEnd && t.shapeEnd > 0 && len(value) == 0 && len(t.lastValue) == 0 {
+		return nil
+	}
+	t.shape, t.shapeEnd, err = t.shapeOf(key, value)
+	return err
+}
+
+// shapeOf reads the shape of a tuple off its key and value, and up to where of the
+// key it goes. The index of expirations is not counted.
+func (t *tables) shapeOf(key, value []byte) (s tuple.Shape, end int, err error) {
 	index := &bulkIndexes[t.index]
 	if !index.versioned {
-		return tuple.Shape{}, nil
+		return tuple.Shape{}, 0, nil
 	}
-	nul := bytes.IndexByte(key[2:], 0)
-	end := 2 + nul + 1 + 2
-	if nul < 0 || len(key) < end+kindBytes {
-		return tuple.Shape{}, fmt.Errorf("%w: sorted key %x", ErrFormat, key)
+	end = 2 + max(bytes.IndexByte(key[min(2, len(key)):], 0), 0) + 1 + 2 + kindBytes
+	if end == 2+1+2+kindBytes || len(key) < end {
+		return tuple.Shape{}, 0, fmt.Errorf("%w: sorted key %x", ErrFormat, key)
 	}
-	first := tuple.Kind{Type: decodeKind(key).Type, Relation: decodeKind(key[end-4:]).Relation}
-	object, subject := first, decodeKind(key[end:])
+	second := key[end-kindBytes:]
+	first := tuple.Kind{Type: decodeKind(key).Type, Relation: decodeKind(key[end-kindBytes-4:]).Relation}
+	object, subject := first, decodeKind(second)
 	if index.lead[0] == tagReverse {
-		object, subject = subject, first
+		object, subject = subject, object
 	}
-	s := tuple.Shape{Type: object.Type, Relation: object.Relation, Subject: subject}
+	s = tuple.Shape{Type: object.Type, Relation: object.Relation, Subject: subject}
 	if len(value) > 0 {
 		traits, err := decodeLive(value)
 		if err != nil {
-			return s, err
+			return s, 0, err
 		}
 		s.Caveat, s.Expires = traits.Caveat, traits.ExpiresNanos != 0
 	}
-	return s, nil
+	return s, end, nil
 }
 
 // contradiction names the tuple that came twice with different traits.
@@ -170,35 +186,60 @@ func (t *tables) finish() error {
 	return nil
 }
 
-// shapeCounts counts by shape; runs of one shape cost an addition each.
+// shapeCounts counts by shape. Most that come are among those that came lately, and
+// cost no look into a map.
 type shapeCounts struct {
+	recent [64]shapeCount // what is not in counts yet, by recentOf
 	counts map[tuple.Shape]uint64
-	shape  tuple.Shape
-	n      uint64 // of shape, not in counts yet
+}
+
+type shapeCount struct {
+	shape tuple.Shape
+	n     uint64
+}
+
+// recentOf returns where the shape is among the recent ones, if it is.
+func (c *shapeCounts) recentOf(s tuple.Shape) *shapeCount {
+	mix := uint(s.Type)*5 + uint(s.Relation) + uint(s.Subject.Type)*9 + uint(s.Subject.Relation)*17 + uint(s.Caveat)*33
+	return &c.recent[mix%uint(len(c.recent))]
+}
+
+// counted reports whether the shape was lately counted.
+func (c *shapeCounts) counted(s tuple.Shape) bool {
+	r := c.recentOf(s)
+	return r.n > 0 && r.shape == s
 }
 
 func (c *shapeCounts) add(s tuple.Shape, n uint64) {
-	if s != c.shape {
-		c.settle()
-		c.shape = s
+	r := c.recentOf(s)
+	if r.shape != s {
+		c.settle(r)
+		r.shape = s
 	}
-	c.n += n
+	r.n += n
 }
 
-func (c *shapeCounts) settle() {
-	if c.n == 0 {
+func (c *shapeCounts) settle(r *shapeCount) {
+	if r.n == 0 {
 		return
 	}
 	if c.counts == nil {
 		c.counts = make(map[tuple.Shape]uint64)
 	}
-	c.counts[c.shape] += c.n
-	c.n = 0
+	c.counts[r.shape] += r.n
+	r.n = 0
+}
+
+// all returns all counts.
+func (c *shapeCounts) all() map[tuple.Shape]uint64 {
+	for i := range c.recent {
+		c.settle(&c.recent[i])
+	}
+	return c.counts
 }
 
 func (c *shapeCounts) total() (n uint64) {
-	c.settle()
-	for _, of := range c.counts {
+	for _, of := range c.all() {
 		n += of
 	}
 	return n

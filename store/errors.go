@@ -32,6 +32,8 @@ var (
 	ErrNotEmpty = errors.New("the store has, or has had, tuples")
 
 	errBulkCount      = errors.New("a bulk load counts differently in than out; nothing of it was taken in")
+	errBulkSize       = errors.New("a tuple is too large for a bulk load")
+	errDamagedRun     = errors.New("reading sorted tuples: a block is damaged")
 	errSearchedEnough = errors.New("the search takes too long")
 )
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -73,9 +74,12 @@ func appendObject(dst []byte, tag byte, t tuple.TypeID, id []byte) []byte {
 
 // appendType appends a prefix without its id.
 func appendType(dst []byte, tag byte, t tuple.TypeID) []byte {
-	dst = append(dst, tag)
-	dst = binary.BigEndian.AppendUint32(dst, storeID)
-	return binary.BigEndian.AppendUint16(dst, uint16(t))
+	return binary.BigEndian.AppendUint16(appendStore(dst, tag), uint16(t))
+}
+
+// appendStore appends what all keys of an index begin with.
+func appendStore(dst []byte, tag byte) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, tag), storeID)
 }
 
 // appendKind appends the beginning of the second half: type, relation.
@@ -98,12 +102,30 @@ func appendRevision(dst []byte, revision uint64) []byte {
 
 // appendForward appends the forward key of t without its revision.
 func appendForward(dst []byte, t tuple.Tuple) []byte {
-	return appendSecond(appendPrefix(dst, tagForward, objectSide(t)), subjectSide(t.Subject))
+	return appendSides(appendStore(dst, tagForward), objectSide(t), subjectSide(t.Subject))
 }
 
 // appendReverse appends the reverse key of t without its revision.
 func appendReverse(dst []byte, t tuple.Tuple) []byte {
-	return appendSecond(appendPrefix(dst, tagReverse, subjectSide(t.Subject)), objectSide(t))
+	return appendSides(appendStore(dst, tagReverse), subjectSide(t.Subject), objectSide(t))
+}
+
+// appendSides appends both halves of a tuple key without what all keys of its index
+// begin with. It writes what appendPrefix and appendSecond would, in one go.
+func appendSides(dst []byte, first, second side) []byte {
+	at := len(dst)
+	end := at + 2 + len(first.id) + 1 + 2 + kindBytes + len(second.id) + 1
+	dst = slices.Grow(dst, end-at)[:end]
+	b := dst[at:]
+	binary.BigEndian.PutUint16(b, uint16(first.kind.Type))
+	b = b[2+copy(b[2:], first.id):]
+	b[0] = 0
+	binary.BigEndian.PutUint16(b[1:], uint16(first.kind.Relation))
+	binary.BigEndian.PutUint16(b[3:], uint16(second.kind.Type))
+	binary.BigEndian.PutUint16(b[5:], uint16(second.kind.Relation))
+	b = b[7+copy(b[7:], second.id):]
+	b[0] = 0
+	return dst
 }
 
 // splitKey returns the length of a key's prefix (pebble's Split): up to and
