@@ -32,8 +32,8 @@ func (n *Node) Term() uint64 { return n.raft.CurrentTerm() }
 // ReadIndex returns an index such that a state which has applied it (see Wait)
 // holds every command acknowledged before the call, by whichever node. It works
 // on any node: the leader proves that it still leads, others ask it to. It
-// waits, within ctx, for a leader that can. Reads that arrive together share
-// the messages.
+// waits for a leader that can, for no more than a few milliseconds once ctx has
+// ended. Reads that arrive together share the messages.
 func (n *Node) ReadIndex(ctx context.Context) (uint64, error) {
 	for {
 		changed := n.contact.watch()
