@@ -47,6 +47,7 @@ var imports = map[string][]edge{
 	},
 	"internal/broken":  nil, // names
 	"internal/durable": nil, // about file systems
+	"internal/golden":  nil, // about files of tests
 	"raft": { // beside that nothing: commands are bytes, and the state machine is an interface of its own
 		{"internal/broken", "tests of the whole break its promises"},
 		{"internal/durable", "its directories survive a loss of power"},
@@ -200,16 +201,24 @@ var imports = map[string][]edge{
 
 // testImports says what the tests of a folder may import beyond what its code may.
 var testImports = map[string][]edge{
+	"bench/report":       {{"internal/golden", "its golden files"}},
+	"bench/load":         {{"internal/golden", "its golden files"}},
+	"api/authzed/backup": {{"internal/golden", "its golden files"}},
+	"store":              {{"internal/golden", "its golden files"}},
+	"schema/caveat":      {{"internal/golden", "its golden files"}},
 	"schema": {
+		{"internal/golden", "its golden files"},
 		{"schema/schematest", "random schemas"},
 	},
 	"rewrite": {
+		{"internal/golden", "its golden files"},
 		{"rewrite/oracle", "the evaluator must agree with it"},
 		{"rewrite/rewritetest", "tuples in memory"},
 		{"schema/schematest", "random schemas"},
 	},
 	"api": {
 		{"api/codec/codectest", "its fast paths are held to the library"},
+		{"internal/golden", "its golden files"},
 		{"rewrite/oracle", "what the handlers answer at any revision must agree with it"},
 		{"rewrite/rewritetest", "random tuples"},
 		{"schema/schematest", "random schemas"},
@@ -217,6 +226,7 @@ var testImports = map[string][]edge{
 	"api/peer": {{"api/tupelov1", "the calls that are forwarded"}},
 	"api/authzed": {
 		{"api/codec/codectest", "its fast paths are held to the library"},
+		{"internal/golden", "its golden files"},
 		{"replica", "it runs a whole node in the test's process"},
 		{"schema/schematest", "random schemas"},
 		{"rewrite/rewritetest", "random tuples"},
@@ -253,6 +263,7 @@ var testImports = map[string][]edge{
 	"bench/target": {
 		{"api", "it serves Tupelo's protocols"},
 		{"api/authzed", "it serves the other protocol"},
+		{"internal/golden", "its golden files"},
 	},
 	"bench/dataset": {
 		{"rewrite/oracle", "the answers that it says are right must agree with it"},
@@ -309,6 +320,7 @@ var territories = []territory{
 	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench/load", "bench/report"}, "latencies, in a form that others read"},
 	{"github.com/golang/snappy", []string{"api/authzed/backup"}, "how zed compresses its backups"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"api/authzed"}, "that protocol's HTTP form"},
+	{"github.com/google/go-cmp", []string{"internal/golden"}, "differences of texts, for tests"},
 	{"google.golang.org/grpc", []string{"api", "api/authzed", "api/codec", "api/codec/codectest", "api/tupelov1", "api/peer", "api/peerv1", "replica", "cmd/tupelo", "bench", "bench/cluster", "bench/load", "bench/peer", "bench/target", "examples"}, "the edge and its clients"},
 	{"google.golang.org/protobuf", []string{"api", "api/authzed", "api/authzed/backup", "api/codec", "api/codec/codectest", "api/tupelov1", "api/peer", "api/peerv1", "cmd/tupelo", "bench", "bench/cluster", "bench/target"}, "messages stay at the edge"},
 	{"google.golang.org/genproto", []string{"api", "api/authzed", "api/tupelov1", "api/peer", "cmd/tupelo", "bench"}, "details of errors"},

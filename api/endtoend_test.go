@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/golden"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/store"
 )
@@ -420,7 +421,7 @@ func TestExpandShowsTheTreeByName(t *testing.T) {
 	if r.Zookie != zookie || r.Truncated {
 		t.Errorf("zookie %s, truncated %t", r.Zookie, r.Truncated)
 	}
-	golden(t, "expand.golden", outline(r.Tree, ""))
+	golden.File(t, "testdata/expand.golden", outline(r.Tree, ""))
 
 	r, err = w.client.Expand(w.ctx, &tupelov1.ExpandRequest{
 		Object: &tupelov1.Object{Type: "job", Id: "build"}, Relation: "cancel", MaxSubjects: 1,

@@ -3,38 +3,16 @@ package api
 import (
 	"encoding/base64"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares got with a file in testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
 
 var (
 	here      = fingerprintOf(testClusterID)
@@ -55,7 +33,7 @@ func TestTokensKeepTheirForm(t *testing.T) {
 		text := here.cursor(c)
 		fmt.Fprintf(&b, "cursor %d of request %x at %q\n  %s\n  %s\n", c.revision, c.request, c.position, text, hexOf(t, text))
 	}
-	golden(t, "tokens.golden", b.String())
+	golden.File(t, "testdata/tokens.golden", b.String())
 }
 
 func hexOf(t *testing.T, text string) string {

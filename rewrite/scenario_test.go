@@ -2,7 +2,6 @@ package rewrite_test
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,13 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tupelodb/tupelo/internal/golden"
 	"github.com/tupelodb/tupelo/rewrite"
 	"github.com/tupelodb/tupelo/rewrite/oracle"
 	"github.com/tupelodb/tupelo/rewrite/rewritetest"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
-
-var update = flag.Bool("update", false, "rewrite the expected trees in testdata")
 
 // TestScenarios runs every file of testdata through the engine, one question at
 // a time, as a batch and as lists, and through the oracle.
@@ -42,7 +40,7 @@ func TestScenarios(t *testing.T) {
 				checkTree(t, &scenario.Sections[i], w)
 				checkExplanation(t, &scenario.Sections[i], w)
 			}
-			if *update {
+			if golden.Update() {
 				if err := os.WriteFile(file, []byte(scenario.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -141,7 +139,7 @@ func checkTree(t *testing.T, section *rewritetest.Section, w *rewritetest.World)
 		t.Fatal(err)
 	}
 	text := tree.Text(w.Names)
-	if *update {
+	if golden.Update() {
 		section.Body = text + "\n"
 	}
 	if diff := cmp.Diff(strings.TrimSpace(section.Body), strings.TrimSpace(text)); diff != "" {
@@ -165,7 +163,7 @@ func checkExplanation(t *testing.T, section *rewritetest.Section, w *rewritetest
 		t.Fatal(err)
 	}
 	text := explained.Text(w.Names)
-	if *update {
+	if golden.Update() {
 		section.Body = text + "\n"
 	}
 	if diff := cmp.Diff(strings.TrimSpace(section.Body), strings.TrimSpace(text)); diff != "" {

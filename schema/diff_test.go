@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tupelodb/tupelo/internal/golden"
 )
 
 func diffText(changes []Change) string {
@@ -22,7 +24,7 @@ func diffText(changes []Change) string {
 
 // The input of a case is two schemas with a line `===>` between them.
 func TestDifferencesOfSchemas(t *testing.T) {
-	golden(t, "diff.txt", func(t *testing.T, input string) string {
+	golden.Cases(t, "testdata/diff.txt", func(t *testing.T, input string) string {
 		before, after, ok := strings.Cut(input, "===>\n")
 		if !ok {
 			t.Fatal("no line ===>")

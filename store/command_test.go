@@ -43,7 +43,7 @@ func TestCommandsAreGolden(t *testing.T) {
 	for _, c := range sampleCommands() {
 		lines = append(lines, fmt.Sprintf("%-14s %x", strings.TrimPrefix(fmt.Sprintf("%T", c), "store."), Encode(c)))
 	}
-	golden(t, "commands.golden", lines)
+	goldenLines(t, "commands.golden", lines)
 }
 
 // TestCommandsBeginWithTheFormatThatBroughtThem holds what a build that is too

@@ -156,7 +156,7 @@ func TestStatesAreGolden(t *testing.T) {
 			h.must(UnregisterCounter{UnixMillis: 5, Name: "none"})
 		}
 		h.must(AdvanceHorizon{UnixMillis: 6, Revision: 2})
-		golden(t, fmt.Sprintf("state_format%d.golden", format), dump(t, h.store))
+		goldenLines(t, fmt.Sprintf("state_format%d.golden", format), dump(t, h.store))
 	}
 }
 

@@ -265,7 +265,7 @@ func TestWhatIsRememberedIsGolden(t *testing.T) {
 			lines = append(lines, fmt.Sprintf("digest  %x %T", digestOf(Encode(content)), c))
 		}
 	}
-	golden(t, "outcomes.golden", lines)
+	goldenLines(t, "outcomes.golden", lines)
 	if back, err := decodeOutcome(o.append(nil)); err != nil || back != o {
 		t.Errorf("%+v, %v", back, err)
 	}

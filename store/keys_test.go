@@ -2,40 +2,23 @@ package store
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tupelodb/tupelo/internal/golden"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares lines with a file of testdata, or rewrites it.
-func golden(t *testing.T, name string, lines []string) {
+// goldenLines compares lines with a file of testdata, which is of a format that is
+// on disks.
+func goldenLines(t *testing.T, name string, lines []string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	var got bytes.Buffer
-	for _, line := range lines {
-		fmt.Fprintln(&got, line)
-	}
-	if *update {
-		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("%s (-want +got): a change here needs a new format version\n%s", path, diff)
-	}
+	golden.File(t, filepath.Join("testdata", name), strings.Join(lines, "\n")+"\n", "a change here needs a new format version")
 }
 
 func tupleOf(ot tuple.TypeID, oid string, r tuple.RelationID, st tuple.TypeID, sid string, sr tuple.RelationID) tuple.Tuple {
@@ -85,14 +68,14 @@ func TestKeysAreGolden(t *testing.T) {
 		fmt.Sprintf("keys      %x", metaKeys),
 		fmt.Sprintf("outcome   %x", appendOutcomeKey(nil, []byte("k\x00"))),
 		fmt.Sprintf("key order %x", appendKeyOrder(nil, 258)))
-	golden(t, "keys.golden", lines)
+	goldenLines(t, "keys.golden", lines)
 }
 
 func TestChangelogRecordsAreGolden(t *testing.T) {
 	c := &Changes{Revision: 9, UnixMillis: 1700000000000, Metadata: []byte("why"), Schema: true, oldSchema: 3, Tuples: []Change{
 		{Tuple: sampleTuples[0]}, {Tuple: sampleTuples[2], Deleted: true, old: 7}, {Tuple: sampleTraits},
 	}}
-	golden(t, "changelog.golden", []string{fmt.Sprintf("%x", c.encode(nil))})
+	goldenLines(t, "changelog.golden", []string{fmt.Sprintf("%x", c.encode(nil))})
 	back, err := decodeChanges(changelogKey(9), c.encode(nil))
 	if err != nil {
 		t.Fatal(err)

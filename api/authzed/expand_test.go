@@ -8,6 +8,8 @@ import (
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/tupelodb/tupelo/internal/golden"
 )
 
 const expanded = `
@@ -107,7 +109,7 @@ func TestTreesHaveTheShapeThatClientsKnow(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "# %s: %s %s\n\n%s\n", test.name, test.object, test.permission, drawTree(got.TreeRoot))
 	}
-	golden(t, "trees", text.String())
+	golden.File(t, "testdata/trees.golden", text.String())
 }
 
 func TestTreesOfUnknownNamesAreRefused(t *testing.T) {

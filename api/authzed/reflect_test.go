@@ -3,53 +3,17 @@ package authzed
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-)
 
-// A golden file of questions is a list of cases, each a name, an input and an output:
-//
-//	=== a name
-//	input
-//	--->
-//	output
-//
-// goldenCases runs each case and compares; with -update it rewrites the outputs.
-func goldenCases(t *testing.T, file string, run func(t *testing.T, input string) string) {
-	path := filepath.Join("testdata", file)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rewritten strings.Builder
-	for _, section := range strings.Split("\n"+string(data), "\n=== ")[1:] {
-		name, body, _ := strings.Cut(section, "\n")
-		input, want, _ := strings.Cut("\n"+body+"\n", "\n--->\n")
-		input, want = strings.Trim(input, "\n")+"\n", strings.Trim(want, "\n")
-		got := ""
-		t.Run(name, func(t *testing.T) {
-			got = strings.TrimRight(run(t, input), "\n")
-			if diff := cmp.Diff(want, got); diff != "" && !*update {
-				t.Errorf("%s: -want +got (go test -update rewrites it):\n%s", path, diff)
-			}
-		})
-		rewritten.WriteString("=== " + name + "\n" + input + "--->\n" + got + "\n\n")
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(rewritten.String()), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+	"github.com/tupelodb/tupelo/internal/golden"
+)
 
 // asked splits the lines that begin with a question mark from the schema below them.
 func asked(input string) (questions []string, text string) {
@@ -77,7 +41,7 @@ func line(t *testing.T, message proto.Message) string {
 
 func TestReflectSchemaTellsWhatFiltersSelect(t *testing.T) {
 	c := newClient(t)
-	goldenCases(t, "reflect.txt", func(t *testing.T, input string) (got string) {
+	golden.Cases(t, "testdata/reflect.txt", func(t *testing.T, input string) (got string) {
 		questions, text := asked(input)
 		c.write(t, text)
 		request := &v1.ReflectSchemaRequest{}
@@ -126,7 +90,7 @@ func TestFiltersThatSelectNothingAreRefused(t *testing.T) {
 func TestDiffSchemaTellsWhatIsWrittenDifferently(t *testing.T) {
 	c := newClient(t)
 	told := make(map[protoreflect.Name]bool)
-	goldenCases(t, "diff.txt", func(t *testing.T, input string) (got string) {
+	golden.Cases(t, "testdata/diff.txt", func(t *testing.T, input string) (got string) {
 		before, after, _ := strings.Cut(input, "~~~\n")
 		c.write(t, before)
 		diff, err := c.DiffSchema(t.Context(), &v1.DiffSchemaRequest{ComparisonSchema: after})
@@ -156,7 +120,7 @@ func TestDiffSchemaDoesNotCompareWithMembersThatAreThereTwice(t *testing.T) {
 
 func TestComputableAndDependentMembersAreFound(t *testing.T) {
 	c := newClient(t)
-	goldenCases(t, "depend.txt", func(t *testing.T, input string) (got string) {
+	golden.Cases(t, "testdata/depend.txt", func(t *testing.T, input string) (got string) {
 		questions, text := asked(input)
 		c.write(t, text)
 		for _, question := range questions {

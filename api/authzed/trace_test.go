@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/golden"
 )
 
 const traced = `
@@ -169,7 +170,7 @@ func TestATraceShowsTheUsersetsThatDecided(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "# %s: %s %s %s\n\n%s\n", test.name, test.object, test.permit, test.subject, drawTrace(got.DebugTrace.Check))
 	}
-	golden(t, "traces", text.String())
+	golden.File(t, "testdata/traces.golden", text.String())
 }
 
 // ref reads type:id.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,10 +17,9 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/tupelodb/tupelo/bench/dataset"
+	"github.com/tupelodb/tupelo/internal/golden"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // fake is a target that knows what is right, and does it as it is told.
 type fake struct {
@@ -445,21 +442,9 @@ func TestTheFormOfResultsIsWhatItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", "result.json")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil || string(got)+"\n" != string(want) {
-		t.Errorf("the form has changed (%v); if readers cannot take it, ResultVersion must:\n%s", err, got)
-	}
+	golden.File(t, "testdata/result.json", string(got)+"\n", "if readers cannot take it, ResultVersion must change")
 	var back Result
-	if err := json.Unmarshal(want, &back); err != nil || back.Kinds["write"].P99 != latency.P99 || back.Server.RSSBytes != 3 {
+	if err := json.Unmarshal(got, &back); err != nil || back.Kinds["write"].P99 != latency.P99 || back.Server.RSSBytes != 3 {
 		t.Errorf("%+v, %v", back, err)
 	}
 }

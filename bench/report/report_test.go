@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -13,17 +12,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tupelodb/tupelo/internal/golden"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
-
-// golden is a run that has a little of everything: wrong answers, errors, what is
+// goldenDir is a run that has a little of everything: wrong answers, errors, what is
 // not supported, what was not loaded, a target in process, an open loop.
-const golden = "testdata/run"
+const goldenDir = "testdata/run"
 
 func goldenRun(t *testing.T) *Run {
 	t.Helper()
-	r, err := ReadRun(golden)
+	r, err := ReadRun(goldenDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,24 +56,24 @@ func filesOf(t *testing.T, dir string) map[string]string {
 }
 
 func TestThePageFollowsFromTheResultsAlone(t *testing.T) {
-	if *update {
-		if err := Write(golden, goldenRun(t)); err != nil {
+	if golden.Update() {
+		if err := Write(goldenDir, goldenRun(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, got := filesOf(t, golden), written(t, goldenRun(t))
+	want, got := filesOf(t, goldenDir), written(t, goldenRun(t))
 	for name := range want {
 		if got[name] != want[name] {
-			t.Errorf("%s is not what %s holds; -update rewrites it", name, golden)
+			t.Errorf("%s is not what %s holds; -update rewrites it", name, goldenDir)
 		}
 	}
 	for name := range got {
 		if _, ok := want[name]; !ok {
-			t.Errorf("%s is written, and %s has none", name, golden)
+			t.Errorf("%s is written, and %s has none", name, goldenDir)
 		}
 	}
 	if len(want) != 2+2*5 {
-		t.Errorf("%s has %d files", golden, len(want))
+		t.Errorf("%s has %d files", goldenDir, len(want))
 	}
 }
 

@@ -3,9 +3,7 @@ package target
 import (
 	"context"
 	"errors"
-	"flag"
 	"net"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/bench/dataset"
 	"github.com/tupelodb/tupelo/bench/load"
+	"github.com/tupelodb/tupelo/internal/golden"
 	"github.com/tupelodb/tupelo/replica"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -241,20 +240,9 @@ func TestSchemasAreSaidInEachLanguage(t *testing.T) {
 			}
 			all += "== " + set + "\n" + text
 		}
-		golden := filepath.Join("testdata", name+".txt")
-		if *update {
-			if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(golden, []byte(all), 0o644)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil || string(want) != all {
-			t.Errorf("%s has changed (%v):\n%s", golden, err, all)
-		}
+		golden.File(t, filepath.Join("testdata", name+".txt"), all)
 	}
 }
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // workOut loads 2,000 tuples and runs every workload for a moment.
 func workOut(t *testing.T, server load.Target, name, set string) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,12 +11,12 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/peer"
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/golden"
 	"github.com/tupelodb/tupelo/raft"
 	"github.com/tupelodb/tupelo/replica"
 )
@@ -147,15 +146,7 @@ func TestTheClustersTranscript(t *testing.T) {
 	awaitStatus(t, nodes["n1"])
 	got := play(t, strings.NewReplacer(here...).Replace(want))
 	got = steady(strings.NewReplacer(back...).Replace(got))
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("the session went otherwise (-want +got; -update rewrites it):\n%s", diff)
-	}
+	golden.File(t, path, got, "the session went otherwise")
 }
 
 var (

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"net"
 	"os"
@@ -16,8 +15,6 @@ import (
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/replica"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // runAsCommand makes the test binary be tupelo, for the tests that need a
 // process which can be killed.

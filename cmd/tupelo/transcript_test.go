@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/tupelodb/tupelo/internal/golden"
 )
 
 // A transcript is a session at a terminal: commands after "$ ", and below each
@@ -34,15 +34,7 @@ func TestTranscripts(t *testing.T) {
 			startServer(t)
 			want := readText(t, path)
 			got := play(t, want)
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")); diff != "" {
-				t.Errorf("the session went otherwise (-want +got; -update rewrites it):\n%s", diff)
-			}
+			golden.File(t, path, got, "the session went otherwise")
 		})
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/tupelodb/tupelo/internal/golden"
 )
 
 func TestTheReportForOtherProgramsHasACaseForEverything(t *testing.T) {
-	golden, err := filepath.Abs("testdata/validate.junit.xml")
+	want, err := filepath.Abs("testdata/validate.junit.xml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,14 +20,7 @@ func TestTheReportForOtherProgramsHasACaseForEverything(t *testing.T) {
 		t.Fatalf("exit status %d\n%s", o.code, o.diag)
 	}
 	got := readText(t, "report.xml")
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(readText(t, golden), got); diff != "" {
-		t.Errorf("-want +got (-update rewrites it):\n%s", diff)
-	}
+	golden.File(t, want, got)
 	var read junitSuites
 	if err := xml.Unmarshal([]byte(got), &read); err != nil {
 		t.Fatal(err)

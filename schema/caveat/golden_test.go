@@ -1,55 +1,17 @@
 package caveat
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/tupelodb/tupelo/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
-
-// golden runs each case of a file, which are as those of package schema:
-//
-//	=== a name
-//	input
-//	--->
-//	output
-func golden(t *testing.T, file string, run func(t *testing.T, input string) string) {
-	path := filepath.Join("testdata", file)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var rewritten strings.Builder
-	for _, section := range strings.Split("\n"+string(data), "\n=== ")[1:] {
-		name, body, _ := strings.Cut(section, "\n")
-		input, want, _ := strings.Cut("\n"+body+"\n", "\n--->\n")
-		input, want = strings.Trim(input, "\n"), strings.Trim(want, "\n")
-		got := ""
-		t.Run(name, func(t *testing.T) {
-			got = strings.TrimRight(run(t, input), "\n")
-			if diff := cmp.Diff(want, got); diff != "" && !*update {
-				t.Errorf("%s: -want +got (go test -update rewrites it):\n%s", path, diff)
-			}
-		})
-		rewritten.WriteString("=== " + name + "\n" + input + "\n--->\n" + got + "\n\n")
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(rewritten.String()), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // compileText compiles a caveat whose first line has its parameters: a int, b list<any>.
 func compileText(t testing.TB, text string) (*Caveat, error) {
 	t.Helper()
-	declarations, expression, _ := strings.Cut(text, "\n")
+	declarations, expression, _ := strings.Cut(strings.TrimSuffix(text, "\n"), "\n")
 	var params []Param
 	for declaration := range strings.SplitSeq(declarations, ", ") {
 		name, typ, _ := strings.Cut(declaration, " ")
@@ -67,7 +29,7 @@ func parseType(text string) Type {
 }
 
 func TestProblemsSayWhatIsWrongAndWhere(t *testing.T) {
-	golden(t, "errors.txt", func(t *testing.T, input string) string {
+	golden.Cases(t, "testdata/errors.txt", func(t *testing.T, input string) string {
 		_, err := compileText(t, input)
 		problems, ok := err.(*Error)
 		if !ok {
@@ -99,7 +61,7 @@ func checkPlace(t *testing.T, input string, p Problem) {
 }
 
 func TestExpressionsAreWrittenInOneWay(t *testing.T) {
-	golden(t, "expressions.txt", func(t *testing.T, input string) string {
+	golden.Cases(t, "testdata/expressions.txt", func(t *testing.T, input string) string {
 		c, err := compileText(t, input)
 		if err != nil {
 			t.Fatal(err)

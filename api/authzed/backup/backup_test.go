@@ -5,7 +5,6 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,9 +20,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 const (
 	testSchema = "definition user {}\n\ndefinition team {\n\trelation member: user\n}\n"
@@ -184,7 +182,7 @@ func TestABackupWithoutExpirationsIsRefusedIfThereMayHaveBeenSome(t *testing.T) 
 
 func TestTheGoldenBackupIsRead(t *testing.T) {
 	const name = "testdata/golden.zedbackup"
-	if *update {
+	if golden.Update() {
 		if err := os.WriteFile(name, byLibrary(t, layoutWith(newerFields), ocf.Snappy, world(t)...), 0o644); err != nil {
 			t.Fatal(err)
 		}
