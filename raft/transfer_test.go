@@ -179,12 +179,7 @@ func refusesAfterTransfer(t *testing.T, f faults) (refuses bool) {
 }
 
 func TestATransferToWhoDoesNotAnswerLeavesALeaderThatTakesCommands(t *testing.T) {
-	if refusesAfterTransfer(t, faults{}) {
-		t.Error("it refuses them")
-	}
-	if !refusesAfterTransfer(t, faults{keepGateShut: true}) {
-		t.Error("the broken promise was not noticed")
-	}
+	kept(t, refusesAfterTransfer, faults{keepGateShut: true})
 }
 
 func TestCommandsWaitWhileATransferIsUnderWay(t *testing.T) {
