@@ -152,9 +152,12 @@ func (c *cacheTrial) begin(t *testing.T, conditions bool) {
 	if len(gone) > 0 {
 		c.send(t, gone)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	response, err := c.client(c.rng.IntN(len(c.nodes))).WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: schema.Format(c.world.Schema)})
+	client := c.client(c.rng.IntN(len(c.nodes)))
+	response, err := untilKnown(func() (*tupelov1.WriteSchemaResponse, error) {
+		return client.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: schema.Format(c.world.Schema)})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,9 +170,12 @@ func (c *cacheTrial) client(node int) tupelov1.TupeloClient { return c.nodes[nod
 // send writes updates by some node, and returns the zookie.
 func (c *cacheTrial) send(t *testing.T, list []*tupelov1.Update) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	response, err := c.client(c.rng.IntN(len(c.nodes))).Write(ctx, &tupelov1.WriteRequest{Updates: list})
+	client := c.client(c.rng.IntN(len(c.nodes)))
+	response, err := untilKnown(func() (*tupelov1.WriteResponse, error) {
+		return client.Write(ctx, &tupelov1.WriteRequest{Updates: list})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,12 +241,12 @@ func (c *cacheTrial) forget(t *testing.T) {
 		}
 	}
 	horizon := func() {
-		l := leader(t, c.nodes)
-		newest := l.Store().Applied()
+		newest := leader(t, c.nodes).Store().Applied()
 		to := newest - min(newest-1, uint64(c.rng.IntN(7)))
-		if _, err := l.Log().Propose(t.Context(), store.Encode(store.AdvanceHorizon{Revision: to})); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, "no leader advances the horizon", func() bool {
+			_, err := leader(t, c.nodes).Log().Propose(t.Context(), store.Encode(store.AdvanceHorizon{Revision: to}))
+			return err == nil
+		})
 		c.settle(t)
 	}
 	steps := []func(){compact, horizon}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	hraft "github.com/hashicorp/raft"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/tupelov1"
@@ -47,14 +47,17 @@ func (w *wired) ReadIndex(ctx context.Context, m raft.Member) (uint64, error) {
 // wire calls the server of another replica, as its port would.
 type wire struct{ *Replica }
 
-// Invoke implements grpc.ClientConnInterface, for writes.
+// Invoke implements grpc.ClientConnInterface, for what writes.
 func (w wire) Invoke(ctx context.Context, method string, request, reply any, _ ...grpc.CallOption) error {
 	answer, err := w.Server().FromNode(ctx, request, &grpc.UnaryServerInfo{FullMethod: method},
 		func(ctx context.Context, request any) (any, error) {
+			if r, ok := request.(*tupelov1.WriteSchemaRequest); ok {
+				return w.Server().WriteSchema(ctx, r)
+			}
 			return w.Server().Write(ctx, request.(*tupelov1.WriteRequest))
 		})
 	if err == nil {
-		reply.(*tupelov1.WriteResponse).Zookie = answer.(*tupelov1.WriteResponse).Zookie
+		proto.Merge(reply.(proto.Message), answer.(proto.Message))
 	}
 	return err
 }
@@ -78,7 +81,7 @@ func TestReplicasOfOneProcessAreWiredWithoutPorts(t *testing.T) {
 	transports["n2"].Connect("n1", transports["n1"])
 	for _, m := range founders {
 		n := open(t, Options{
-			FS: vfs.NewMem(), Dir: "tupelo", NodeID: m.ID, API: api.Options{WaitLimit: 30 * time.Second},
+			FS: vfs.NewMem(), Dir: "tupelo", NodeID: m.ID, API: api.Options{WaitLimit: patience},
 			Wiring: &Wiring{
 				Transport: transports[m.ID], Peers: network, Members: founders,
 				Conn: func(m raft.Member) grpc.ClientConnInterface {
