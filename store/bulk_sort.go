@@ -29,6 +29,17 @@ const (
 	windowBytes    = 8
 )
 
+// newChunk returns a chunk with room for half of what a sorter has, so that it is not
+// copied as it grows; the system gives the memory as it is filled. The index of
+// expirations, which few tuples are in, grows.
+func newChunk(index int, sorterBytes int64) chunk {
+	if index == bulkExpiry {
+		return chunk{}
+	}
+	n := sorterBytes/2 + sorterBytes/16 // sides of a tuple differ in length
+	return chunk{bytes: make([]byte, 0, n), items: make([]chunkItem, 0, n/3/chunkItemBytes)}
+}
+
 // reset empties the chunk. Its memory is used again: what a load takes from the system
 // is most of its time in the system.
 func (c *chunk) reset() { c.bytes, c.items = c.bytes[:0], c.items[:0] }

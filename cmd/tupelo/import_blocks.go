@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/store/tuple"
@@ -25,12 +26,24 @@ const blockBytes = 1 << 20
 type block struct {
 	name  string // of the file
 	first int    // the number of its first line
-	text  string
+	bytes []byte
 }
+
+// text returns the lines. They are in the block's memory, so nothing of them is kept
+// past release.
+func (b *block) text() string { return unsafe.String(unsafe.SliceData(b.bytes), len(b.bytes)) }
+
+// release gives the block's memory to another one.
+func (b *block) release() { blockMemory.Put((*[blockBytes]byte)(b.bytes[:blockBytes])) }
+
+// blockMemory has the memory of blocks that were worked off.
+var blockMemory = sync.Pool{New: func() any { return new([blockBytes]byte) }}
+
+func newBlockBytes() []byte { return blockMemory.Get().(*[blockBytes]byte)[:0] }
 
 // readBlocks sends a file's blocks.
 func readBlocks(ctx context.Context, name string, r io.Reader, to chan<- block) error {
-	buffer := make([]byte, 0, blockBytes)
+	buffer := newBlockBytes()
 	first := 1
 	for {
 		n, err := io.ReadFull(r, buffer[len(buffer):cap(buffer)])
@@ -47,7 +60,11 @@ func readBlocks(ctx context.Context, name string, r io.Reader, to chan<- block) 
 			line := first + bytes.Count(buffer[:whole], []byte{'\n'})
 			return situated{at(name, line), errLongLine}
 		}
-		b := block{name, first, string(buffer[:whole])}
+		// What the block lacks of its last line begins the next one. The block is not
+		// looked at once it is sent.
+		next := append(newBlockBytes(), buffer[whole:]...)
+		b := block{name, first, buffer[:whole]}
+		first += bytes.Count(b.bytes, []byte{'\n'})
 		select {
 		case to <- b:
 		case <-ctx.Done():
@@ -56,8 +73,7 @@ func readBlocks(ctx context.Context, name string, r io.Reader, to chan<- block) 
 		if end {
 			return nil
 		}
-		first += strings.Count(b.text, "\n")
-		buffer = buffer[:copy(buffer, buffer[whole:])]
+		buffer = next
 	}
 }
 
@@ -73,7 +89,7 @@ func (i *offlineImport) work(ctx context.Context, blocks <-chan block) error {
 			return ctx.Err()
 		}
 		number := b.first
-		for rest := b.text; rest != ""; number++ {
+		for rest := b.text(); rest != ""; number++ {
 			var text string
 			text, rest, _ = strings.Cut(rest, "\n")
 			if text = plainLine(text); text == "" {
@@ -91,6 +107,7 @@ func (i *offlineImport) work(ctx context.Context, blocks <-chan block) error {
 				return err
 			}
 		}
+		b.release()
 	}
 	return sorter.End()
 }
@@ -99,7 +116,8 @@ func (i *offlineImport) work(ctx context.Context, blocks <-chan block) error {
 // comment but as a whole.
 func plainLine(text string) string {
 	text = strings.TrimSuffix(text, "\r")
-	if text == "" || text[0] == '#' || text[0] == '/' || strings.ContainsAny(text, " \t\"") {
+	if text == "" || text[0] == '#' || text[0] == '/' ||
+		strings.IndexByte(text, ' ') >= 0 || strings.IndexByte(text, '\t') >= 0 || strings.IndexByte(text, '"') >= 0 {
 		return uncomment(text)
 	}
 	return text
@@ -134,7 +152,7 @@ type badTuples struct {
 type badTuple struct {
 	name   string
 	number int
-	err    error
+	text   string // of the error, which may be about memory that is used again
 }
 
 func (b *badTuples) any() bool { return b.count.Load() > 0 }
@@ -149,7 +167,7 @@ func (b *badTuples) add(name string, number int, err error) {
 		}
 		return t.number - number
 	})
-	b.first = slices.Insert(b.first, at, badTuple{name, number, err})
+	b.first = slices.Insert(b.first, at, badTuple{name, number, err.Error()})
 	if len(b.first) > maxBadLines {
 		b.first = b.first[:maxBadLines]
 	}
@@ -159,7 +177,7 @@ func (b *badTuples) add(name string, number int, err error) {
 func (b *badTuples) err() error {
 	var text strings.Builder
 	for _, t := range b.first {
-		fmt.Fprintf(&text, "\n  %s: %s", at(t.name, t.number), t.err)
+		fmt.Fprintf(&text, "\n  %s: %s", at(t.name, t.number), t.text)
 	}
 	if more := int(b.count.Load()) - len(b.first); more > 0 {
 		fmt.Fprintf(&text, "\n  and %d more", more)

@@ -18,7 +18,7 @@ func blockLines(t *testing.T, text string) (lines []string, err error) {
 	close(blocks)
 	for b := range blocks {
 		number := b.first
-		for rest := b.text; rest != ""; number++ {
+		for rest := b.text(); rest != ""; number++ {
 			var line string
 			line, rest, _ = strings.Cut(rest, "\n")
 			if line = plainLine(line); line != "" {
