@@ -51,30 +51,14 @@ func (a *authzed) Load(ctx context.Context, tuples iter.Seq[tuple.Named]) error 
 	if err != nil {
 		return err
 	}
-	message := &v1.ImportBulkRelationshipsRequest{}
-	send := func() error {
-		err := stream.Send(message)
-		message = &v1.ImportBulkRelationshipsRequest{}
-		if errors.Is(err, io.EOF) { // the answer says why
-			_, err = stream.CloseAndRecv()
+	err = inBatches(ctx, tuples, importBatch, 1, func(_ context.Context, batch []tuple.Named) error {
+		message := &v1.ImportBulkRelationshipsRequest{Relationships: make([]*v1.Relationship, len(batch))}
+		for i, t := range batch {
+			message.Relationships[i] = authzedRelationship(t)
 		}
-		return err
-	}
-	for t := range tuples {
-		message.Relationships = append(message.Relationships, authzedRelationship(t))
-		if len(message.Relationships) == importBatch {
-			if err := send(); err != nil {
-				return err
-			}
-		}
-	}
-	if len(message.Relationships) > 0 {
-		if err := send(); err != nil {
-			return err
-		}
-	}
-	_, err = stream.CloseAndRecv()
-	return err
+		return stream.Send(message)
+	})
+	return ended(err, stream.CloseAndRecv)
 }
 
 // Request makes the message of an operation.

@@ -2,12 +2,17 @@ package target
 
 import (
 	"context"
+	"errors"
+	"io"
 	"iter"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tupelodb/tupelo/store/tuple"
 )
+
+// importBatch is how many tuples go into one message of an import.
+const importBatch = 1000
 
 // inBatches has tuples written in batches of at most size, several at once, and
 // returns the first error.
@@ -35,4 +40,14 @@ func inBatches(ctx context.Context, tuples iter.Seq[tuple.Named], size, atOnce i
 		return err
 	}
 	return context.Cause(ctx)
+}
+
+// ended closes a stream of messages that were sent, or not all, and returns what
+// went wrong. If the server ended it, the server's answer says why.
+func ended[A any](sent error, closeAndReceive func() (A, error)) error {
+	if sent != nil && !errors.Is(sent, io.EOF) {
+		return sent
+	}
+	_, err := closeAndReceive()
+	return err
 }

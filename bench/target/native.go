@@ -15,9 +15,6 @@ import (
 	"github.com/tupelodb/tupelo/store/tuple"
 )
 
-// importBatch is how many tuples go into one message of an import.
-const importBatch = 1000
-
 // native is Tupelo by its own protocol, over the network or not.
 type native struct {
 	clients []tupelov1.TupeloClient
@@ -55,33 +52,14 @@ func (n *native) Load(ctx context.Context, tuples iter.Seq[tuple.Named]) error {
 	if err != nil {
 		return err
 	}
-	request := func() *tupelov1.ImportRequest {
-		return &tupelov1.ImportRequest{Mode: tupelov1.ImportRequest_MODE_TOUCH}
-	}
-	message := request()
-	send := func() error {
-		err := stream.Send(message)
-		message = request()
-		if errors.Is(err, io.EOF) { // the answer says why
-			_, err = stream.CloseAndRecv()
+	err = inBatches(ctx, tuples, importBatch, 1, func(_ context.Context, batch []tuple.Named) error {
+		message := &tupelov1.ImportRequest{Mode: tupelov1.ImportRequest_MODE_TOUCH, Tuples: make([]*tupelov1.Tuple, len(batch))}
+		for i, t := range batch {
+			message.Tuples[i] = nativeTuple(t)
 		}
-		return err
-	}
-	for t := range tuples {
-		message.Tuples = append(message.Tuples, nativeTuple(t))
-		if len(message.Tuples) == importBatch {
-			if err := send(); err != nil {
-				return err
-			}
-		}
-	}
-	if len(message.Tuples) > 0 {
-		if err := send(); err != nil {
-			return err
-		}
-	}
-	_, err = stream.CloseAndRecv()
-	return err
+		return stream.Send(message)
+	})
+	return ended(err, stream.CloseAndRecv)
 }
 
 // Request makes the message of an operation.

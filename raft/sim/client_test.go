@@ -304,7 +304,7 @@ func reasonOf(err error) string {
 
 func (c *client) read(n *node, register string) {
 	e := history.Event{Kind: history.KindRead, Client: c.name, Node: n.id, Register: register}
-	consistency := c.consistency(&e)
+	consistency := registers.Consistency(c.random, c.zookie, &e)
 	request := &tupelov1.BatchCheckRequest{Consistency: consistency, Items: registers.Questions(register)}
 	var answer *tupelov1.BatchCheckResponse
 	e.Call = c.history.Now()
@@ -324,22 +324,4 @@ func (c *client) read(n *node, register string) {
 	}
 	c.learn(&e, answer.Zookie)
 	c.history.Add(e)
-}
-
-// consistency draws how fresh an answer must be.
-func (c *client) consistency(e *history.Event) *tupelov1.Consistency {
-	asked, _ := history.Revision(c.zookie)
-	switch dice := c.random.IntN(100); {
-	case dice < 40:
-		e.Mode = history.Full
-		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
-	case dice < 80:
-		e.Mode, e.Asked = history.AtLeast, asked
-		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtLeastAsFresh{AtLeastAsFresh: c.zookie}}
-	case dice < 90:
-		e.Mode, e.Asked = history.Exact, asked
-		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtExactSnapshot{AtExactSnapshot: c.zookie}}
-	}
-	e.Mode = history.Latency
-	return nil
 }

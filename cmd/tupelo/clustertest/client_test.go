@@ -301,7 +301,7 @@ func (c *client) learn(e *history.Event, zookie string) {
 func (c *client) read(register string) {
 	l := c.line()
 	e := history.Event{Kind: history.KindRead, Client: c.name, Node: l.node.id, Register: register}
-	request := &tupelov1.BatchCheckRequest{Consistency: c.consistency(&e), Items: registers.Questions(register)}
+	request := &tupelov1.BatchCheckRequest{Consistency: registers.Consistency(c.random, c.zookie, &e), Items: registers.Questions(register)}
 	e.Call = c.history.Now()
 	answer, err := ask(context.Background(), l, func(ctx context.Context, s calls) (*tupelov1.BatchCheckResponse, error) {
 		return s.BatchCheck(ctx, request)
@@ -317,22 +317,4 @@ func (c *client) read(register string) {
 	}
 	c.learn(&e, answer.Zookie)
 	c.history.Add(e)
-}
-
-// consistency draws how fresh an answer must be.
-func (c *client) consistency(e *history.Event) *tupelov1.Consistency {
-	asked, _ := history.Revision(c.zookie)
-	switch dice := c.random.IntN(100); {
-	case dice < 40:
-		e.Mode = history.Full
-		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
-	case dice < 80:
-		e.Mode, e.Asked = history.AtLeast, asked
-		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtLeastAsFresh{AtLeastAsFresh: c.zookie}}
-	case dice < 90:
-		e.Mode, e.Asked = history.Exact, asked
-		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtExactSnapshot{AtExactSnapshot: c.zookie}}
-	}
-	e.Mode = history.Latency
-	return nil
 }

@@ -132,16 +132,11 @@ func TestAHistoryCanBeJudgedAgain(t *testing.T) {
 	if *historyFlag == "" {
 		t.Skip("no -history is given")
 	}
-	file, err := os.Open(*historyFlag)
+	problems, err := history.CheckFile(*historyFlag)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	events, err := history.Read(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range history.Check(events) {
+	for _, p := range problems {
 		t.Error(p)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // Kinds of events.
@@ -125,4 +126,18 @@ func Revision(zookie string) (uint64, error) {
 		return 0, fmt.Errorf("%w: %q", ErrZookie, zookie)
 	}
 	return revision, nil
+}
+
+// CheckFile judges a history that Write has written to a file.
+func CheckFile(name string) ([]Problem, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	events, err := Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return Check(events), nil
 }

@@ -2,6 +2,7 @@ package registers
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
@@ -145,4 +146,23 @@ func Changes(r *tupelov1.WatchResponse) (changes []history.Change, err error) {
 		changes = append(changes, change)
 	}
 	return changes, nil
+}
+
+// Consistency draws how fresh an answer must be for a client with a zookie, and
+// notes it in the event.
+func Consistency(random *rand.Rand, zookie string, e *history.Event) *tupelov1.Consistency {
+	asked, _ := history.Revision(zookie)
+	switch dice := random.IntN(100); {
+	case dice < 40:
+		e.Mode = history.Full
+		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_FullyConsistent{FullyConsistent: true}}
+	case dice < 80:
+		e.Mode, e.Asked = history.AtLeast, asked
+		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtLeastAsFresh{AtLeastAsFresh: zookie}}
+	case dice < 90:
+		e.Mode, e.Asked = history.Exact, asked
+		return &tupelov1.Consistency{Requirement: &tupelov1.Consistency_AtExactSnapshot{AtExactSnapshot: zookie}}
+	}
+	e.Mode = history.Latency
+	return nil
 }
