@@ -134,18 +134,21 @@ func (c *checker) declare(t topStatement) {
 			c.report.name(node.Pos, node.Flag, func() string { return featureHint(node.Flag) }, "unknown feature `%s`", node.Flag)
 		}
 	case *Caveat:
-		if c.declareTop(node.Name, node.Pos) {
+		if c.declareTop(node.Name, node.Pos, ruleNameProblem) {
 			c.caveats[node.Name] = node
 		}
 		c.caveat(node)
 	case *Partial:
 		c.needs("partial", "partials need", node.Pos, node.Name)
-		if c.declareTop(node.Name, node.Pos) {
+		if c.declareTop(node.Name, node.Pos, ruleNameProblem) {
 			c.partials[node.Name] = node
+		}
+		for _, m := range node.Members {
+			c.memberName(m)
 		}
 	case *Definition:
 		sc := &scope{node, make(map[string]Member, len(node.Members))}
-		if c.declareTop(node.Name, node.Pos) {
+		if c.declareTop(node.Name, node.Pos, definitionNameProblem) {
 			c.definitions[node.Name] = sc
 		}
 		c.order = append(c.order, sc)
@@ -156,9 +159,9 @@ func (c *checker) declare(t topStatement) {
 }
 
 // declareTop enters the name of a definition, a caveat or a partial, and
-// reports whether it was free.
-func (c *checker) declareTop(name string, pos Position) (free bool) {
-	if problem := definitionNameProblem(name); problem != "" {
+// reports whether it was free. The problem is what is wrong with a name.
+func (c *checker) declareTop(name string, pos Position, problem func(name string) string) (free bool) {
+	if problem := problem(name); problem != "" {
 		c.report.name(pos, name, nil, "bad name `%s`: %s", name, problem)
 	}
 	for segment := range strings.SplitSeq(name, "/") {
@@ -189,12 +192,18 @@ func (c *checker) needs(flag, what string, pos Position, name string) {
 	}
 }
 
-func (c *checker) declareMember(sc *scope, index int, m Member) {
+// memberName checks the name of a relation or permission.
+func (c *checker) memberName(m Member) {
 	name := m.MemberName()
 	if problem := nameProblem(name); problem != "" {
 		c.report.name(m.MemberPos(), name, nil, "bad name `%s`: %s", name, problem)
 	}
 	c.notKeyword(name, m.MemberPos())
+}
+
+func (c *checker) declareMember(sc *scope, index int, m Member) {
+	c.memberName(m)
+	name := m.MemberName()
 	first, ok := sc.members[name]
 	if !ok {
 		sc.members[name] = m
@@ -264,7 +273,7 @@ func (c *checker) typeRef(sc *scope, r *Relation, t *TypeRef) {
 		c.report.name(t.Pos, t.Type, nil, "relation `%s`: the wildcard `%s:*` cannot have a relation", r.Name, t.Type)
 	case t.Relation != "" && target.members[t.Relation] == nil:
 		hint := func() string { return didYouMean(t.Relation, target.MemberNames()) }
-		c.report.meaning(About{UnknownMember, t.Type, "", t.Relation}, t.RelationPos, t.Relation, hint,
+		c.report.meaning(aboutName(About{UnknownMember, t.Type, "", t.Relation}, nameProblem), t.RelationPos, t.Relation, hint,
 			"`%s` has no relation or permission `%s`", t.Type, t.Relation)
 	}
 }
@@ -282,7 +291,16 @@ func (c *checker) unknownType(sc *scope, t *TypeRef) {
 		}
 		return didYouMean(t.Type, c.typeNames())
 	}
-	c.report.meaning(About{UnknownType, "", "", t.Type}, t.Pos, t.Type, hint, "unknown type `%s`", t.Type)
+	c.report.meaning(aboutName(About{UnknownType, "", "", t.Type}, definitionNameProblem), t.Pos, t.Type, hint, "unknown type `%s`", t.Type)
+}
+
+// aboutName is what a problem with a name that there is not is about. A text with a
+// name that nothing can have is malformed, whatever it would mean.
+func aboutName(a About, problem func(name string) string) About {
+	if problem(a.Name) != "" {
+		return About{}
+	}
+	return a
 }
 
 func (c *checker) typeNames() (names []string) {
@@ -334,7 +352,7 @@ func (c *checker) ref(sc *scope, e *Ref) {
 		}
 		return didYouMean(e.Name, sc.MemberNames())
 	}
-	c.report.meaning(About{UnknownMember, sc.Name, "", e.Name}, e.Pos, e.Name, hint,
+	c.report.meaning(aboutName(About{UnknownMember, sc.Name, "", e.Name}, nameProblem), e.Pos, e.Name, hint,
 		"`%s` has no relation or permission `%s`", sc.Name, e.Name)
 }
 
@@ -355,7 +373,7 @@ func (c *checker) arrow(sc *scope, p *Permission, e *Arrow) {
 	}
 	if !c.targetExists(r, e.Target) {
 		hint := func() string { return didYouMean(e.Target, c.targetNames(r)) }
-		c.report.meaning(About{ArrowToNothing, sc.Name, p.Name, e.Target}, e.TargetPos, e.Target, hint,
+		c.report.meaning(aboutName(About{ArrowToNothing, sc.Name, p.Name, e.Target}, nameProblem), e.TargetPos, e.Target, hint,
 			"no type that `%s` takes has a relation or permission `%s`", r.Name, e.Target)
 	}
 }
@@ -401,6 +419,6 @@ func (c *checker) arrowLeft(sc *scope, p *Permission, e *Arrow) {
 		}
 		return didYouMean(e.Relation, relations)
 	}
-	c.report.meaning(About{UnknownMember, sc.Name, "", e.Relation}, e.Pos, e.Relation, hint,
+	c.report.meaning(aboutName(About{UnknownMember, sc.Name, "", e.Relation}, nameProblem), e.Pos, e.Relation, hint,
 		"`%s` has no relation `%s`", sc.Name, e.Relation)
 }

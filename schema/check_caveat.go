@@ -13,7 +13,7 @@ func (c *checker) caveat(m *Caveat) {
 	if !c.params(m) {
 		return
 	}
-	compiled, err := caveat.Compile(m.resolved(), m.Expression)
+	compiled, err := m.compile()
 	if err == nil {
 		c.compiled[m.Name] = compiled
 		return
@@ -75,6 +75,11 @@ func (c *checker) paramType(p *Param) bool {
 	}
 	c.report.name(pos, problem.Name, hint, "parameter `%s`: %v", p.Name, problem)
 	return false
+}
+
+// compile compiles the expression over the parameters.
+func (m *Caveat) compile() (*caveat.Caveat, error) {
+	return caveat.Compile(m.resolved(), withoutBlocks(m.Expression))
 }
 
 // resolved returns the parameters as package caveat takes them.

@@ -3,8 +3,6 @@ package schema
 import (
 	"fmt"
 	"slices"
-
-	"github.com/tupelodb/tupelo/schema/caveat"
 )
 
 // ChangeKind says what a change does. The values are stable: programs may
@@ -158,8 +156,8 @@ func (d *differ) caveats(before, after *Schema) {
 
 // sameCaveat reports whether two caveats mean the same, however they are written.
 func sameCaveat(a, b *Caveat) bool {
-	first, err := caveat.Compile(a.resolved(), a.Expression)
-	second, err2 := caveat.Compile(b.resolved(), b.Expression)
+	first, err := a.compile()
+	second, err2 := b.compile()
 	if err != nil || err2 != nil { // only in schemas that Check refuses
 		return a.signature() == b.signature()
 	}
@@ -170,7 +168,7 @@ func sameCaveat(a, b *Caveat) bool {
 // differ in spaces, comments and needless parentheses only have the same. One that
 // Check refuses is returned as it is.
 func (m *Caveat) CanonicalExpression() string {
-	compiled, err := caveat.Compile(m.resolved(), m.Expression)
+	compiled, err := m.compile()
 	if err != nil {
 		return m.Expression
 	}

@@ -71,4 +71,26 @@ func definitionNameProblem(name string) string {
 	return ""
 }
 
+// ruleNameProblem is nameProblem for the name of a caveat or a partial, which no
+// object, relation or permission is called by: SpiceDB takes any case and length.
+func ruleNameProblem(name string) string {
+	if len(name) > maxDefinitionNameBytes {
+		return fmt.Sprintf("it has %d characters, at most %d are allowed", len(name), maxDefinitionNameBytes)
+	}
+	for segment := range strings.SplitSeq(name, "/") {
+		if segment == "" {
+			return "a segment between `/` is empty"
+		}
+		if reserved[segment] {
+			return fmt.Sprintf("`%s` is a reserved word", segment)
+		}
+	}
+	for i := range len(name) {
+		if c := name[i]; !lower(c|0x20) && c != '_' && c != '/' && (c < '0' || c > '9') {
+			return "only a-z, A-Z, 0-9 and `_` are allowed"
+		}
+	}
+	return ""
+}
+
 func lower(c byte) bool { return 'a' <= c && c <= 'z' }

@@ -123,9 +123,7 @@ func expressionEnd(text string) int {
 		case '"', '\'':
 			i += stringBytes(text[i:], rawPrefix(text[:i])) - 1
 		case '/':
-			if strings.HasPrefix(text[i:], "//") {
-				i += lineBytes(text[i:]) - 1
-			}
+			i += max(commentBytes(text[i:]), 1) - 1
 		case '{':
 			depth++
 		case '}':
@@ -170,6 +168,69 @@ func lineBytes(text string) int {
 		return end
 	}
 	return len(text)
+}
+
+// commentBytes returns the length of the comment that begins a text; 0 if none does.
+func commentBytes(text string) int {
+	switch {
+	case strings.HasPrefix(text, "//"):
+		return lineBytes(text)
+	case strings.HasPrefix(text, "/*"):
+		if end := strings.Index(text[2:], "*/"); end >= 0 {
+			return end + 4
+		}
+		return len(text)
+	}
+	return 0
+}
+
+// withoutBlocks returns an expression with blanks in the place of the comments in
+// /* and */ before and behind it, which are the schema's. Within it they are no CEL,
+// and stay, for the compiler to say so.
+func withoutBlocks(expression string) string {
+	if !strings.Contains(expression, "/*") {
+		return expression
+	}
+	text := []byte(expression)
+	var run []int // where the comments behind the last token begin and end
+	begun := false
+	for i := 0; i < len(expression); {
+		n := commentBytes(expression[i:])
+		switch c := expression[i]; {
+		case n > 0:
+			run = append(run, i, i+n)
+			if !begun {
+				run = blanked(text, run)
+			}
+		case strings.IndexByte(" \t\r\n", c) >= 0:
+			n = 1
+		default:
+			begun, run, n = true, run[:0], 1
+			if c == '"' || c == '\'' {
+				n = stringBytes(expression[i:], rawPrefix(expression[:i]))
+			}
+		}
+		i += n
+	}
+	blanked(text, run)
+	return string(text)
+}
+
+// blanked writes blanks over the blocks that begin and end at places of a text, but for
+// the line ends, and returns no places.
+func blanked(text []byte, places []int) []int {
+	for i := 0; i < len(places); i += 2 {
+		comment := text[places[i]:places[i+1]]
+		if comment[1] != '*' {
+			continue
+		}
+		for j, c := range comment {
+			if c != '\r' && c != '\n' {
+				comment[j] = ' '
+			}
+		}
+	}
+	return places[:0]
 }
 
 // verbatim reports whether an expression must be left as it is: it may have

@@ -178,7 +178,7 @@ var aboutNames = map[schema.ProblemKind]struct{ definition, member, name string 
 	schema.ArrowOverWildcard:    {definition: "definition_name", member: "permission_name", name: "accessed_relation_name"},
 	schema.ArrowToNothing:       {definition: "definition_name", member: "permission_name", name: "relation_or_permission_name"},
 	schema.CircularPermission:   {definition: "definition_name", name: "permission_names"},
-	schema.IncompleteAnnotation: {definition: "definition_name", name: "permission_name"},
+	schema.IncompleteAnnotation: {}, // SpiceDB tells the reason alone
 	schema.UnusedParameter:      {definition: "caveat_name", name: "parameter_name"},
 }
 

@@ -64,7 +64,8 @@ func Compile(params []Param, expression string) (*Caveat, error) {
 func (c *Caveat) Params() []Param { return slices.Clone(c.params) }
 
 // Expression returns the expression in one way of writing it: two that differ in
-// spaces, comments and needless parentheses only have the same.
+// spaces, comments and needless parentheses only have the same. A long one is wrapped
+// where CEL's own printer does it, as clients of SpiceDB know it.
 func (c *Caveat) Expression() string { return c.expression }
 
 // Fingerprint is the same for two caveats if their expressions are and their
@@ -225,11 +226,15 @@ func (c *Caveat) plan(env *cel.Env, problems *problems) {
 		problems.whole("the expression cannot be planned: %v", err)
 		return
 	}
-	if c.expression, err = cel.AstToString(c.ast, cel.FormatWrapOnColumn(math.MaxInt32)); err != nil {
+	line, err := cel.AstToString(c.ast, cel.FormatWrapOnColumn(math.MaxInt32))
+	if err == nil {
+		c.expression, err = cel.AstToString(c.ast)
+	}
+	if err != nil {
 		problems.whole("the expression cannot be written: %v", err)
 		return
 	}
-	c.fingerprint = fingerprint(c.params, c.expression)
+	c.fingerprint = fingerprint(c.params, line)
 	c.activations.New = func() any { return &activation{caveat: c} }
 }
 

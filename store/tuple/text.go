@@ -110,6 +110,9 @@ func byteSet(chars string) (set [256]bool) {
 	return set
 }
 
+// validCaveat is validName for the name of a caveat, which may have capitals.
+func validCaveat(name string) bool { return validName(strings.ToLower(name)) }
+
 // validName is looser than the language: the schema knows which names exist.
 func validName(name string) bool {
 	for i := range len(name) {

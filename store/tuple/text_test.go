@@ -15,6 +15,7 @@ func TestTextRoundTrips(t *testing.T) {
 		`doc:x#viewer@user:*[office_hours:{"days":["tue","]\\\""],"n":{"a":1}}]`,
 		"doc:x#viewer@user:a[expiration:2030-01-31T12:00:00.123456789Z]",
 		`doc:x#viewer@team:a#m[c:{}][expiration:2030-01-31T12:00:00Z]`,
+		`doc:x#viewer@user:a[Acme/inRange]`,
 		"acme/repository:a/b|c-d=e+f_g#reader@acme/user:A9",
 	} {
 		n, err := Parse(text)

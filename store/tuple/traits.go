@@ -78,7 +78,7 @@ func (t *Named) parseTraits(text string) error {
 			t.ExpiresNanos = at.UnixNano()
 		case t.Caveat != "" || t.ExpiresNanos != 0:
 			return fmt.Errorf("%w: a tuple has at most one caveat, before its expiration", ErrSyntax)
-		case !validName(name) || hasValue && !strings.HasPrefix(value, "{"):
+		case !validCaveat(name) || hasValue && !strings.HasPrefix(value, "{"):
 			return fmt.Errorf("%w: %q is no caveat; write [name] or [name:{\"key\":value}]", ErrSyntax, body)
 		default:
 			t.Caveat, t.Context = name, value

@@ -27,6 +27,7 @@ var (
 	answersFlag = flag.Bool("answers", false, "show all answers of SpiceDB")
 	textsFlag   = flag.Bool("texts", false, "compare the texts of refusals too, which differ")
 	seedFlag    = flag.Uint64("seed", 1, "seed of the random worlds")
+	schemasFlag = flag.Int("schemas", 400, "how many random schemas are written")
 )
 
 const key = "a-preshared-key"
