@@ -15,15 +15,6 @@ var _ raft.Peers = (*Port)(nil)
 
 func (p *Port) ask(address string) peerv1.PeerClient { return peerv1.NewPeerClient(p.Conn(address)) }
 
-// ReadIndex returns a read index of the leader.
-func (p *Port) ReadIndex(ctx context.Context, leader Member) (uint64, error) {
-	answer, err := p.ask(leader.Address).ReadIndex(ctx, &peerv1.ReadIndexRequest{NodeId: leader.ID})
-	if err != nil {
-		return 0, answerOf(err, "asking node %s for a read index", leader.ID)
-	}
-	return answer.GetIndex(), nil
-}
-
 // Status returns how the node at an address is.
 func (p *Port) Status(ctx context.Context, address string) (Status, error) {
 	answer, err := p.ask(address).Status(ctx, &peerv1.StatusRequest{})

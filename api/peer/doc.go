@@ -6,11 +6,12 @@
 //
 //	                       ┌ r ─▶ Stream ──▶ raft's transport
 //	accept ─▶ TLS ─▶ greet ┼ t ─▶ terms.go: number ─▶ number and term, again and again
-//	  mux.go  both ways    └ c ─▶ gRPC ─┬─▶ tupelo.peer.v1: ReadIndex, Status, Join, Leave
+//	                       ├ i ─▶ indexes.go: the same, with a read index
+//	  mux.go  both ways    └ c ─▶ gRPC ─┬─▶ tupelo.peer.v1: Status, Join, Leave
 //	                                    └─▶ what Services.Register adds: tupelo.v1, for forwarded calls
 //
-//	Port.Raft().Dial, Port.Term ─┐
-//	Port.Conn, ReadIndex, … ─────┴─▶ dial.go: address allowed, TLS, greeting
+//	Port.Raft().Dial, Term, ReadIndex ─┐
+//	Port.Conn, Status, … ──────────────┴─▶ dial.go: address allowed, TLS, greeting
 //
 // A connection begins, inside TLS, with eight bytes that say what it carries, and
 // which the other side returns once it knows them and who sent them. So whoever dials
@@ -40,8 +41,8 @@
 //	    the public port can claim to be. Every call that goes out by this port is
 //	    marked so, and what is marked must not be forwarded again.
 //	P7  A node answers Term and ReadIndex only if it is the one that was meant:
-//	    one that took over another's address does not vouch for it. The term is
-//	    read after the question has come in.
+//	    one that took over another's address does not vouch for it. Both
+//	    are read after the question has come in.
 //	P8  Close ends every connection and goroutine of the port. Calls that run may
 //	    end first, for as long as its context allows.
 //

@@ -17,9 +17,10 @@ import (
 type greeting [8]byte
 
 var (
-	carriesRaft  = greeting([]byte("tupelo1r"))
-	carriesCalls = greeting([]byte("tupelo1c"))
-	carriesTerms = greeting([]byte("tupelo1t"))
+	carriesRaft    = greeting([]byte("tupelo1r"))
+	carriesCalls   = greeting([]byte("tupelo1c"))
+	carriesTerms   = greeting([]byte("tupelo1t"))
+	carriesIndexes = greeting([]byte("tupelo1i"))
 )
 
 var (
@@ -137,6 +138,10 @@ func (p *Port) intakeOf(use greeting) *intake {
 	case carriesTerms:
 		if !p.options.withoutLines {
 			return p.terms
+		}
+	case carriesIndexes:
+		if !p.options.withoutLines {
+			return p.indexes
 		}
 	}
 	return nil

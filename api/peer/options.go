@@ -36,7 +36,8 @@ type Options struct {
 	// is known what it carries. Default 5 s.
 	GreetingLimit time.Duration
 	// MaxConnections bounds those that others have opened. A node opens one for
-	// calls, one for terms and a few for raft, to each other node. Default 1,024.
+	// calls, one for terms, one for read indexes and a few for raft, to each other
+	// node. Default 1,024.
 	MaxConnections int
 	// MaxGreeting bounds those of them of which nothing is known yet, and who
 	// opened them neither. Default 128.

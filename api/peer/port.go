@@ -19,6 +19,7 @@ type Port struct {
 	raft     *intake // connections that carry raft's stream
 	calls    *intake // connections that carry calls
 	terms    *intake // connections that ask for this node's term
+	indexes  *intake // connections that ask for read indexes
 	refusals refusals
 
 	closing context.Context // ends when the port closes
@@ -33,7 +34,7 @@ type Port struct {
 	inbound  int                   // connections that others opened, those included
 	open     map[*tracked]struct{} // all connections that were opened
 	links    map[string]*link      // by address
-	lines    map[Member]*line      // that ask for terms
+	lines    map[lineKey]*line     // that ask for terms and read indexes
 }
 
 // Listen opens the port. Connections for raft wait for [Port.Raft] to take them,
@@ -49,7 +50,7 @@ func Listen(o Options) (*Port, error) {
 		options: o,
 		open:    make(map[*tracked]struct{}),
 		links:   make(map[string]*link),
-		lines:   make(map[Member]*line),
+		lines:   make(map[lineKey]*line),
 	}
 	p.closing, p.shut = context.WithCancel(context.Background())
 	config := net.ListenConfig{Control: p.control, KeepAliveConfig: keepAlive}
@@ -66,7 +67,8 @@ func Listen(o Options) (*Port, error) {
 		_ = p.listener.Close()
 		return nil, fmt.Errorf("%w: Advertise is required: %w", ErrOptions, err)
 	}
-	p.raft, p.calls, p.terms = newIntake(p.address), newIntake(p.address), newIntake(p.address)
+	p.raft, p.calls = newIntake(p.address), newIntake(p.address)
+	p.terms, p.indexes = newIntake(p.address), newIntake(p.address)
 	p.tasks.Go(p.accept)
 	return p, nil
 }
@@ -98,6 +100,7 @@ func (p *Port) Close(ctx context.Context) error {
 	_ = p.raft.Close()
 	_ = p.calls.Close()
 	_ = p.terms.Close()
+	_ = p.indexes.Close()
 	p.closeLinks()
 	p.closeConnections()
 	p.tasks.Wait()

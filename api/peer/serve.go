@@ -55,11 +55,11 @@ func (p *Port) Serve(s Services) error {
 	if s.Register != nil {
 		s.Register(server)
 	}
-	return p.begin(server, s.Node.Term)
+	return p.begin(server, s.Node)
 }
 
-// begin has a server take the port's calls, and the term asked for.
-func (p *Port) begin(server *grpc.Server, term func() uint64) error {
+// begin has a server take the port's calls, and the node answer on lines.
+func (p *Port) begin(server *grpc.Server, node Node) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -73,7 +73,8 @@ func (p *Port) begin(server *grpc.Server, term func() uint64) error {
 			p.options.Logger.Error("calls of other nodes are not served any more", "error", err)
 		}
 	})
-	p.tasks.Go(func() { p.answerTerms(term) })
+	p.tasks.Go(func() { p.answerLines(p.terms, node.Term) })
+	p.tasks.Go(func() { p.answerLines(p.indexes, func() uint64 { return p.indexOf(node) }) })
 	return nil
 }
 

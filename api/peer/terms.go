@@ -16,19 +16,20 @@ import (
 )
 
 // Members are asked for their terms over connections of their own, one to each,
-// which stay open: every fully consistent read waits for such questions, and a
-// gRPC call takes several times the processor and the time of one. After the
-// greeting, numbers being big-endian:
+// which stay open, and a leader for read indexes in the same way (indexes.go): every
+// fully consistent read waits for such questions, and a gRPC call takes several
+// times the processor and the time of one. After the greeting, which says what is
+// asked for, numbers being big-endian:
 //
 //	┌────────────┬───── … ─┐                    ┌────────┐
 //	│ length (2) │ node id │  who is meant  ──▶ │ 1 or 0 │ it is, or it is not
 //	└────────────┴───── … ─┘                    └────────┘
 //	┌────────────┐                              ┌────────────┬──────────┐
-//	│ number (8) │  a question            ──▶   │ number (8) │ term (8) │
+//	│ number (8) │  a question            ──▶   │ number (8) │ what (8) │
 //	└────────────┘                              └────────────┴──────────┘
 //
 // Questions need not wait for the answers to earlier ones. Each is answered with
-// the term that was read after it had come in.
+// the term, or the index, that was read after it had come in.
 const (
 	questionBytes = 8
 	answerBytes   = 16
@@ -48,18 +49,24 @@ var errUnused = errors.New("no question for a while")
 
 // Term returns the term of a member, read after the call began.
 func (p *Port) Term(ctx context.Context, m Member) (uint64, error) {
+	term, err := p.askByLine(ctx, lineKey{m, carriesTerms})
+	if errors.Is(err, errNotAccepted) {
+		return p.termByCall(ctx, m)
+	}
+	return term, err
+}
+
+// askByLine asks by the line that there is, or by a new one. Its error is
+// errNotAccepted for a member that does not take such lines.
+func (p *Port) askByLine(ctx context.Context, key lineKey) (uint64, error) {
 	for {
-		l, err := p.lineTo(m)
+		l, err := p.lineTo(key)
 		if err != nil {
 			return 0, err
 		}
-		term, err := l.ask(ctx)
-		switch {
-		case errors.Is(err, errUnused): // it has nothing of this question
-		case errors.Is(err, errNotAccepted):
-			return p.termByCall(ctx, m)
-		default:
-			return term, err
+		answer, err := l.ask(ctx)
+		if !errors.Is(err, errUnused) { // which has nothing of this question
+			return answer, err
 		}
 	}
 }
@@ -74,10 +81,25 @@ func (p *Port) termByCall(ctx context.Context, m Member) (uint64, error) {
 	return answer.GetTerm(), nil
 }
 
-// line is the connection by which one member is asked for its term.
-type line struct {
-	port   *Port
+// lineKey says who is asked for what by a line.
+type lineKey struct {
 	member Member
+	use    greeting
+}
+
+// doing says what an error of the line was in the way of.
+func (k lineKey) doing() string {
+	if k.use == carriesIndexes {
+		return fmt.Sprintf("asking node %s for a read index", k.member.ID)
+	}
+	return fmt.Sprintf("asking node %s for its term", k.member.ID)
+}
+
+// line is the connection by which one member is asked for one thing.
+type line struct {
+	lineKey
+
+	port   *Port
 	conn   net.Conn      // valid once opened is closed
 	opened chan struct{} // closed if the member takes questions
 	ended  chan struct{} // closed when it does not any more, or never did
@@ -89,20 +111,20 @@ type line struct {
 }
 
 // lineTo returns the line to a member, which may be about to open.
-func (p *Port) lineTo(m Member) (*line, error) {
+func (p *Port) lineTo(key lineKey) (*line, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, ErrClosed.because(nil, "asking node %s for its term", m.ID)
+		return nil, ErrClosed.because(nil, "%s", key.doing())
 	}
-	m.Voter = false // it makes no difference here
-	l := p.lines[m]
+	key.member.Voter = false // it makes no difference here
+	l := p.lines[key]
 	if l == nil {
 		l = &line{
-			port: p, member: m, opened: make(chan struct{}), ended: make(chan struct{}),
+			lineKey: key, port: p, opened: make(chan struct{}), ended: make(chan struct{}),
 			waiting: make(map[uint64]chan uint64),
 		}
-		p.lines[m] = l
+		p.lines[key] = l
 		p.tasks.Go(l.run)
 	}
 	return l, nil
@@ -127,7 +149,7 @@ func (l *line) run() {
 // end lets the next question open another line, and those that wait fail.
 func (l *line) end(err error) {
 	l.port.mu.Lock()
-	delete(l.port.lines, l.member)
+	delete(l.port.lines, l.lineKey)
 	l.port.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,9 +165,9 @@ func (l *line) open() (net.Conn, error) {
 	if len(m.ID) > maxNodeIDBytes {
 		return nil, ErrRefused.because(nil, "a node id of %d bytes, and at most %d are allowed", len(m.ID), maxNodeIDBytes)
 	}
-	conn, err := l.port.dial(l.port.closing, m.Address, carriesTerms)
+	conn, err := l.port.dial(l.port.closing, m.Address, l.use)
 	if err != nil {
-		return nil, ErrNotSent.because(err, "asking node %s for its term", m.ID)
+		return nil, ErrNotSent.because(err, "%s", l.doing())
 	}
 	err = conn.SetDeadline(time.Now().Add(l.port.options.GreetingLimit))
 	if err == nil {
@@ -160,9 +182,9 @@ func (l *line) open() (net.Conn, error) {
 	}
 	switch {
 	case err != nil:
-		err = ErrNotSent.because(err, "asking node %s for its term", m.ID)
+		err = ErrNotSent.because(err, "%s", l.doing())
 	case verdict[0] != meant:
-		err = ErrWrongNode.because(nil, "asking node %s for its term, at %s", m.ID, m.Address)
+		err = ErrWrongNode.because(nil, "%s, at %s", l.doing(), m.Address)
 	default:
 		return conn, nil
 	}
@@ -177,7 +199,7 @@ func (l *line) ask(ctx context.Context) (uint64, error) {
 	case <-l.ended:
 		return 0, l.err
 	case <-ctx.Done():
-		return 0, ErrNotSent.because(ctx.Err(), "asking node %s for its term", l.member.ID)
+		return 0, ErrNotSent.because(ctx.Err(), "%s", l.doing())
 	}
 	answer := make(chan uint64, 1)
 	number, err := l.send(ctx, answer)
@@ -193,7 +215,7 @@ func (l *line) ask(ctx context.Context) (uint64, error) {
 		l.mu.Lock()
 		delete(l.waiting, number)
 		l.mu.Unlock()
-		return 0, ErrOutcomeUnknown.because(ctx.Err(), "asking node %s for its term", l.member.ID)
+		return 0, ErrOutcomeUnknown.because(ctx.Err(), "%s", l.doing())
 	}
 }
 
@@ -207,7 +229,7 @@ func (l *line) send(ctx context.Context, answer chan uint64) (uint64, error) {
 		return 0, l.err
 	}
 	if len(l.waiting) >= maxQuestions {
-		return 0, ErrOverloaded.because(nil, "asking node %s for its term, with %d questions unanswered", l.member.ID, len(l.waiting))
+		return 0, ErrOverloaded.because(nil, "%s, with %d questions unanswered", l.doing(), len(l.waiting))
 	}
 	l.last++
 	binary.BigEndian.PutUint64(question[:], l.last)
@@ -217,7 +239,7 @@ func (l *line) send(ctx context.Context, answer chan uint64) (uint64, error) {
 	}
 	if err != nil {
 		// A part of it may be sent: nothing can follow.
-		l.err = ErrOutcomeUnknown.because(err, "asking node %s for its term", l.member.ID)
+		l.err = ErrOutcomeUnknown.because(err, "%s", l.doing())
 		_ = l.conn.Close()
 		return 0, l.err
 	}
@@ -228,7 +250,7 @@ func (l *line) send(ctx context.Context, answer chan uint64) (uint64, error) {
 // takeAnswer hands the next answer to who waits for it, if anybody still does.
 func (l *line) takeAnswer() error {
 	if err := l.conn.SetReadDeadline(time.Now().Add(l.port.options.unusedLimit)); err != nil {
-		return ErrOutcomeUnknown.because(err, "asking node %s for its term", l.member.ID)
+		return ErrOutcomeUnknown.because(err, "%s", l.doing())
 	}
 	var frame [answerBytes]byte
 	n, err := io.ReadFull(l.conn, frame[:])
@@ -242,9 +264,9 @@ func (l *line) takeAnswer() error {
 		case unused:
 			l.err = errUnused
 		case l.port.closing.Err() != nil:
-			l.err = ErrClosed.because(nil, "asking node %s for its term", l.member.ID)
+			l.err = ErrClosed.because(nil, "%s", l.doing())
 		}
-		return ErrOutcomeUnknown.because(err, "asking node %s for its term", l.member.ID)
+		return ErrOutcomeUnknown.because(err, "%s", l.doing())
 	}
 	number := binary.BigEndian.Uint64(frame[:])
 	if answer := l.waiting[number]; answer != nil {
@@ -254,15 +276,16 @@ func (l *line) takeAnswer() error {
 	return nil
 }
 
-// answerTerms takes connections that ask for this node's term until the port closes.
-func (p *Port) answerTerms(term func() uint64) {
+// answerLines takes connections by which this node is asked for one thing until
+// the port closes.
+func (p *Port) answerLines(lines *intake, answer func() uint64) {
 	for {
-		conn, err := p.terms.Accept()
+		conn, err := lines.Accept()
 		if err != nil {
 			return
 		}
 		p.tasks.Go(func() {
-			err := p.answerOn(conn, term)
+			err := p.answerOn(conn, answer)
 			_ = conn.Close()
 			if p.closing.Err() == nil && !errors.Is(err, io.EOF) {
 				p.options.Logger.Debug("questions of another node have ended", "from", conn.RemoteAddr(), "error", err)
@@ -272,7 +295,7 @@ func (p *Port) answerTerms(term func() uint64) {
 }
 
 // answerOn answers the questions of one connection until it ends.
-func (p *Port) answerOn(conn net.Conn, term func() uint64) error {
+func (p *Port) answerOn(conn net.Conn, answer func() uint64) error {
 	if err := conn.SetDeadline(time.Now().Add(p.options.GreetingLimit)); err != nil {
 		return err
 	}
@@ -297,7 +320,7 @@ func (p *Port) answerOn(conn net.Conn, term func() uint64) error {
 		if _, err := io.ReadFull(questions, frame[:questionBytes]); err != nil {
 			return err
 		}
-		binary.BigEndian.PutUint64(frame[questionBytes:], term())
+		binary.BigEndian.PutUint64(frame[questionBytes:], answer())
 		if _, err := conn.Write(frame[:]); err != nil {
 			return err
 		}

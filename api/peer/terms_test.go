@@ -54,15 +54,25 @@ func TestANodeThatKnowsNoLinesIsAskedByACallAndAsksByOne(t *testing.T) {
 	older := listen(t, Options{NodeID: "a", withoutLines: true})
 	node := quiet()
 	node.Term = func() uint64 { return 7 }
+	node.ReadIndex = func(context.Context) (uint64, error) { return 70, nil }
 	serve(t, older, Services{Node: node})
-	newer := answering(t, "b", func(n *Node) { n.Term = func() uint64 { return 8 } })
+	newer := answering(t, "b", func(n *Node) {
+		n.Term = func() uint64 { return 8 }
+		n.ReadIndex = func(context.Context) (uint64, error) { return 80, nil }
+	})
 	for range 3 {
 		if term, err := newer.Term(patient(t), memberAt(older)); term != 7 || err != nil {
 			t.Errorf("the older node's term: %d %v", term, err)
 		}
+		if index, err := newer.ReadIndex(patient(t), memberAt(older)); index != 70 || err != nil {
+			t.Errorf("the older node's read index: %d %v", index, err)
+		}
 	}
 	if term, err := older.termByCall(patient(t), memberAt(newer)); term != 8 || err != nil {
 		t.Errorf("the newer node's term: %d %v", term, err)
+	}
+	if index, err := older.readIndexByCall(patient(t), memberAt(newer)); index != 80 || err != nil {
+		t.Errorf("the newer node's read index: %d %v", index, err)
 	}
 	if _, err := newer.Term(patient(t), Member{ID: "c", Address: older.Address()}); !errors.Is(err, ErrWrongNode) {
 		t.Errorf("the term of another node: %v", err)
@@ -275,7 +285,7 @@ func wantAnswers(said []byte) []byte {
 	return answers
 }
 
-func BenchmarkAskingForATerm(b *testing.B) {
+func BenchmarkAskingByALine(b *testing.B) {
 	server, err := Listen(Options{NodeID: "a", Address: "127.0.0.1:0"})
 	if err != nil {
 		b.Fatal(err)
@@ -289,10 +299,16 @@ func BenchmarkAskingForATerm(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = client.Close(context.Background()) }()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := client.Term(context.Background(), memberAt(server)); err != nil {
-			b.Fatal(err)
-		}
+	for name, ask := range map[string]func(context.Context, Member) (uint64, error){
+		"term": client.Term, "read index": client.ReadIndex, "read index by a call": client.readIndexByCall,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := ask(context.Background(), memberAt(server)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
