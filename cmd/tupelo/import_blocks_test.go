@@ -11,11 +11,13 @@ import (
 )
 
 // blockLines returns what the lines of a text say, each with its number, read in
-// blocks.
+// blocks whose memory is used again as soon as they are worked off.
 func blockLines(t *testing.T, text string) (lines []string, err error) {
-	blocks := make(chan block, 1000)
-	err = readBlocks(t.Context(), "tuples.txt", iotest.HalfReader(strings.NewReader(text)), blocks)
-	close(blocks)
+	blocks, done := make(chan block), make(chan error, 1)
+	go func() {
+		defer close(blocks)
+		done <- readBlocks(t.Context(), "tuples.txt", iotest.HalfReader(strings.NewReader(text)), blocks)
+	}()
 	for b := range blocks {
 		number := b.first
 		for rest := b.text(); rest != ""; number++ {
@@ -25,8 +27,9 @@ func blockLines(t *testing.T, text string) (lines []string, err error) {
 				lines = append(lines, fmt.Sprint(number, line))
 			}
 		}
+		b.release()
 	}
-	return lines, err
+	return lines, <-done
 }
 
 // TestBlocksHoldTheLinesOfAFile reads random files, longer than a block, in blocks
