@@ -8,10 +8,18 @@ import (
 )
 
 // contact follows who leads, as this node sees it, and when a leader was heard.
+//
+// Raft's LastContact is that of a leader only after the leader has become known, and
+// only once it has moved since: granting a vote sets it, and so does stepping down.
+// A leader becomes known with its first message, and is heard when one was taken:
+// what it sends to a node that was away for long is refused at first.
 type contact struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed when another leader, or none, is seen
 	last    time.Time     // of the last leader, noted when it was lost
+	follows bool          // another node is known to lead
+	before  time.Time     // raft's LastContact when it became known
+	yields  bool          // this node has ceased to lead, and raft will set LastContact for that
 }
 
 func newContact() *contact { return &contact{changed: make(chan struct{})} }
@@ -24,13 +32,44 @@ func (c *contact) watch() <-chan struct{} {
 	return c.changed
 }
 
-// lost notes when the leader that is being forgotten was heard.
-func (c *contact) lost(heard time.Time) {
+// found notes that another node leads, and raft's LastContact, which is not of it.
+func (c *contact) found(before time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.follows, c.before = true, before
+}
+
+// deposed notes until when this node was heard itself, as the leader.
+func (c *contact) deposed(heard time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.yields = true
 	if heard.After(c.last) {
 		c.last = heard
 	}
+}
+
+// yielded notes raft's LastContact when all that stepping down does to it is done.
+func (c *contact) yielded(before time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.yields, c.before = false, before
+}
+
+// lost notes when the leader that is being forgotten was heard, if it was.
+func (c *contact) lost(raftLast time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last, c.follows = c.heard(raftLast), false
+}
+
+// heard returns when a leader was heard, given what raft says now. It is called
+// with mu held: meanwhile raft can forget no leader, nor grant a vote after that.
+func (c *contact) heard(raftLast time.Time) time.Time {
+	if c.follows && !c.yields && raftLast.After(c.before) && raftLast.After(c.last) {
+		return raftLast
+	}
+	return c.last
 }
 
 func (c *contact) wake() {
@@ -42,8 +81,7 @@ func (c *contact) wake() {
 
 // watchLeader has raft say when the leader changes. It says so in the goroutine
 // that makes the change, before anything else: when a leader is being forgotten,
-// raft's LastContact is still that leader's. Later it may be anything: granting
-// a vote sets it, and so does stepping down.
+// raft's LastContact is still that leader's.
 func (n *Node) watchLeader() {
 	n.raft.RegisterObserver(hraft.NewObserver(nil, false, func(o *hraft.Observation) bool {
 		seen, ok := o.Data.(hraft.LeaderObservation)
@@ -51,9 +89,11 @@ func (n *Node) watchLeader() {
 			return false
 		}
 		switch {
+		case string(seen.LeaderID) == n.options.NodeID:
 		case seen.LeaderID != "":
+			n.contact.found(n.raft.LastContact())
 		case n.raft.State() == hraft.Leader:
-			n.contact.lost(n.majorityContact(n.raft.CurrentTerm()))
+			n.contact.deposed(n.majorityContact(n.raft.CurrentTerm()))
 		default:
 			n.contact.lost(n.raft.LastContact())
 		}
@@ -71,12 +111,7 @@ func (n *Node) LastContact() time.Time {
 	if n.raft.State() == hraft.Leader {
 		return n.majorityContact(n.raft.CurrentTerm())
 	}
-	_, leader := n.raft.LeaderWithID()
-	heard := n.raft.LastContact()
 	n.contact.mu.Lock()
 	defer n.contact.mu.Unlock()
-	if leader != "" && string(leader) != n.options.NodeID && heard.After(n.contact.last) {
-		return heard
-	}
-	return n.contact.last
+	return n.contact.heard(n.raft.LastContact())
 }

@@ -91,6 +91,8 @@ func (n *Node) lead() {
 			first = nil
 			if leading {
 				first = n.beginTerm()
+			} else {
+				n.contact.yielded(n.raft.LastContact())
 			}
 		case <-applied:
 			if first.err == nil {
