@@ -3,6 +3,7 @@ package raft
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -126,14 +127,19 @@ func (n *Node) serveTerm(term uint64) {
 
 // refuseAhead tells who waits for an index that the log does not have that it is
 // of another history. The proof comes first: this node may be a leader of the
-// past, and the index one of its successor's.
+// past, and the index one of its successor's. So may that of who comes to wait after
+// the proof has begun; Wait asks for another one then.
 func (n *Node) refuseAhead() {
+	first := n.watermark.count()
+	if n.options.faults.refuseLatecomers {
+		first = math.MaxUint64
+	}
 	proven, err := n.LeaderReadIndex(n.life)
 	if err != nil {
 		return // there will be another term
 	}
 	last := max(proven, n.raft.LastIndex())
-	n.watermark.refuse(last, ErrAhead.because(nil, "wait beyond %d", last))
+	n.watermark.refuse(first, last, ErrAhead.because(nil, "wait beyond %d", last))
 }
 
 // stepDown shuts the gate, and then tells those in flight that they may or may

@@ -121,6 +121,7 @@ type faults struct {
 	readIndexWithoutTerm bool // R6: ReadIndex answers before this term's command is applied
 	skipProof            bool // R9: a leader takes itself for one
 	trustVerifyLeader    bool // R9: hashicorp/raft's VerifyLeader is the proof
+	refuseLatecomers     bool // R9: a proof stands for who comes to wait after it has begun
 	shareLateRounds      bool // R9: a read joins a round that has begun
 	keepGateShut         bool // R10: a transfer that fails leaves commands held
 }

@@ -110,6 +110,61 @@ func TestALeaderOfThePastCallsNoIndexAhead(t *testing.T) {
 	})
 }
 
+// lateAnswers are peers whose answers to one node are long on their way.
+type lateAnswers struct {
+	Peers
+	arrive chan struct{}
+}
+
+func (l lateAnswers) Term(ctx context.Context, m Member) (uint64, error) {
+	term, err := l.Peers.Term(ctx, m)
+	<-l.arrive
+	return term, err
+}
+
+// refusesLatecomers has somebody come to wait for a command of the next leader while
+// the last one's first proof is under way, for which all have answered before there
+// was a next one. It reports whether that command is called ahead of all there are.
+func refusesLatecomers(t *testing.T, f faults) (refused bool) {
+	inBubble(t, func(t *testing.T) {
+		arrive := make(chan struct{})
+		c := newCluster(t, 3, func(o *Options, _ *ledger) {
+			if o.NodeID == "n1" {
+				o.faults, o.Peers = f, lateAnswers{o.Peers, arrive}
+				o.HeartbeatTimeout, o.ElectionTimeout, o.LeaderLease = 20*time.Second, 20*time.Second, 20*time.Second
+			}
+		})
+		must(t, c.leader().Transfer(t.Context(), "n1"))
+		old := c.leader("n1")
+		synctest.Wait()
+		c.part("n1")
+		next := c.leader("n2", "n3")
+		mustPropose(t, next.Node, "missed by the old leader")
+		missed := next.ledger.Applied()
+		done := make(chan error, 1)
+		go func() { done <- old.Wait(testContext(t), missed) }()
+		synctest.Wait()
+		close(arrive)
+		synctest.Wait()
+		c.part()
+		err := <-done
+		if refused = errors.Is(err, ErrAhead); !refused {
+			must(t, err)
+		}
+		c.close()
+	})
+	return refused
+}
+
+func TestWhoComesToWaitWhileALeaderProvesItselfIsNotRefusedByThatProof(t *testing.T) {
+	if refusesLatecomers(t, faults{}) {
+		t.Error("it is")
+	}
+	if !refusesLatecomers(t, faults{refuseLatecomers: true}) {
+		t.Error("the broken promise was not noticed")
+	}
+}
+
 // joinsLate lets a read arrive while a proof is under way that began before a
 // command was acknowledged, and reports whether the read missed the command.
 func joinsLate(t *testing.T, f faults) (missed bool) {

@@ -3,6 +3,7 @@ package raft
 import (
 	"container/heap"
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -19,11 +20,13 @@ type watermark struct {
 
 	mu      sync.Mutex
 	waiters waiterHeap
-	ended   error // why nobody waits any more
+	entered uint64 // waiters so far
+	ended   error  // why nobody waits any more
 }
 
 type waiter struct {
 	index uint64
+	count uint64     // of the waiters until it, itself included
 	place int        // in the heap; -1 once out of it
 	done  chan error // buffered: the waiter may have left
 }
@@ -78,7 +81,8 @@ func (w *watermark) enter(index uint64) (*waiter, error) {
 	if w.ended != nil {
 		return nil, w.ended
 	}
-	me := &waiter{index: index, done: make(chan error, 1)}
+	w.entered++
+	me := &waiter{index: index, count: w.entered, done: make(chan error, 1)}
 	heap.Push(&w.waiters, me)
 	return me, nil
 }
@@ -91,13 +95,21 @@ func (w *watermark) leave(me *waiter) {
 	}
 }
 
-// refuse wakes, with an error, who waits for more than index.
-func (w *watermark) refuse(index uint64, err error) {
+// count returns how many waiters there were so far.
+func (w *watermark) count() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.entered
+}
+
+// refuse wakes, with an error, those of the first so many waiters who wait for more
+// than index.
+func (w *watermark) refuse(first, index uint64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var kept waiterHeap
 	for _, me := range w.waiters {
-		if me.index <= index {
+		if me.count > first || me.index <= index {
 			me.place = len(kept)
 			kept = append(kept, me)
 			continue
@@ -114,7 +126,7 @@ func (w *watermark) end(reason error) {
 	w.mu.Lock()
 	w.ended = reason
 	w.mu.Unlock()
-	w.refuse(0, reason)
+	w.refuse(math.MaxUint64, 0, reason)
 }
 
 // waiterHeap has the smallest index on top.

@@ -65,7 +65,7 @@ func TestRefusingWakesOnlyWhoWaitsForMore(t *testing.T) {
 			go func() { done <- w.wait(t.Context(), index, hopeful) }()
 			synctest.Wait()
 		}
-		w.refuse(6, errBroken)
+		w.refuse(w.count(), 6, errBroken)
 		for index := uint64(7); index <= 9; index++ {
 			if err := <-results[index]; !errors.Is(err, errBroken) {
 				t.Errorf("%d: %v", index, err)
