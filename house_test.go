@@ -48,6 +48,7 @@ var imports = map[string][]edge{
 	"internal/broken":  nil, // names
 	"internal/durable": nil, // about file systems
 	"internal/golden":  nil, // about files of tests
+	"internal/ports":   nil, // what it takes is the machine's
 	"raft": { // beside that nothing: commands are bytes, and the state machine is an interface of its own
 		{"internal/broken", "tests of the whole break its promises"},
 		{"internal/durable", "its directories survive a loss of power"},
@@ -141,7 +142,9 @@ var imports = map[string][]edge{
 		{"bench/dataset", "what is asked, and what the right answers are"},
 		{"store/tuple", "data sets are streams of tuples"},
 	},
-	"bench/peer": nil, // what is measured is started as any program is
+	"bench/peer": { // what is measured is started as any program is
+		{"internal/ports", "the servers of others are told where to listen"},
+	},
 	"bench/report": {
 		{"bench/load", "a report is of its results"},
 	},
@@ -243,6 +246,7 @@ var testImports = map[string][]edge{
 	},
 	"cmd/tupelo/clustertest": {
 		{"api/tupelov1", "its clients speak the protocol"},
+		{"internal/ports", "nodes that begin together know each other's addresses"},
 		{"raft/sim/history", "the rules that what its clients saw must keep"},
 		{"raft/sim/registers", "what its clients write and read"},
 	},
@@ -282,7 +286,10 @@ var testImports = map[string][]edge{
 		{"schema/schematest", "random schemas"},
 		{"store/tuple", "tuples in text form"},
 	},
-	"docs": {{"schema", "the schemas that pages show are parsed"}},
+	"docs": {
+		{"internal/ports", "the cluster that pages invite to has ports of its own"},
+		{"schema", "the schemas that pages show are parsed"},
+	},
 	"examples/gitclub": {
 		{"examples/gitclub/gitclubtest", "a node to ask the assertions"},
 		{"schema", "the permissions that there must be assertions for"},

@@ -13,9 +13,10 @@
 package docs_test
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,7 +26,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tupelodb/tupelo/schema"
 )
@@ -114,13 +114,14 @@ func newShell(t *testing.T, loaded bool) *shell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shell{dir: t.TempDir(), addr: freeAddress(t), http: freeAddress(t)}
+	s := &shell{dir: t.TempDir()}
 	for link, target := range map[string]string{"bin": binaries, "examples": filepath.Join(root, "examples")} {
 		if err := os.Symlink(target, filepath.Join(s.dir, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	serve(t, s.addr, "--record-checks", "1000", "--http-addr", s.http)
+	listening := serve(t, "--record-checks", "1000", "--http-addr", "127.0.0.1:0")
+	s.addr, s.http = listening.Address, listening.HTTP
 	if loaded {
 		output, err := s.script(t, "tupelo import examples/gitclub/fixture.yaml")
 		if err != nil {
@@ -130,49 +131,38 @@ func newShell(t *testing.T, loaded bool) *shell {
 	return s
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
+// ready is where a server says that it answers.
+type ready struct{ Address, HTTP, Metrics string }
 
 // serve runs a server in memory until the test ends, and waits until it answers.
-func serve(t *testing.T, addr string, flags ...string) {
+func serve(t *testing.T, flags ...string) (at ready) {
 	t.Helper()
-	binary := filepath.Join(bin(t), "tupelo")
-	server := exec.Command(binary, append([]string{"serve", "--memory", "--listen", addr, "--log-level", "error"}, flags...)...)
+	server := exec.Command(filepath.Join(bin(t), "tupelo"),
+		append([]string{"serve", "--memory", "--json", "--listen", "127.0.0.1:0", "--log-level", "error"}, flags...)...)
 	server.Env = environment()
 	var diagnostics strings.Builder
 	server.Stderr = &diagnostics
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
 	t.Cleanup(func() {
 		server.Process.Signal(syscall.SIGTERM)
-		if err := <-ended; err != nil {
+		if err := server.Wait(); err != nil {
 			t.Errorf("the server ends with %v\n%s", err, diagnostics.String())
 		}
 	})
-	for range 300 {
-		ask := exec.Command(binary, "schema", "read", "--addr", addr, "--json")
-		ask.Env = environment()
-		if output, _ := ask.CombinedOutput(); strings.Contains(string(output), "ERROR_REASON_NO_SCHEMA") {
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the server ended: %v\n%s", err, diagnostics.String())
-		case <-time.After(50 * time.Millisecond):
-		}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &at)
 	}
-	t.Fatal("the server does not answer")
+	if err != nil {
+		t.Fatalf("the server says %q: %v", line, err)
+	}
+	return at
 }
 
 // script runs bash in the shell's folder.
@@ -465,9 +455,7 @@ func TestTheListOfMetricsIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := freeAddress(t)
-	serve(t, freeAddress(t), "--metrics-addr", metrics)
-	response, err := http.Get("http://" + metrics + "/metrics")
+	response, err := http.Get("http://" + serve(t, "--metrics-addr", "127.0.0.1:0").Metrics + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

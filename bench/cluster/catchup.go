@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/tupelodb/tupelo/internal/ports"
 )
 
 // catchingUp measures what it takes to bring an empty node into the cluster, from
@@ -45,7 +47,7 @@ func (c *cluster) truncateLog(ctx context.Context) error {
 // joinAndRestart brings in an empty node, kills it, starts it, stops it, starts it
 // again, and takes it out of the cluster.
 func (s *session) joinAndRestart(c *cluster) (err error) {
-	free, err := freeAddresses(1)
+	free, err := ports.Take(1)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/tupelodb/tupelo/api/peer"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/bench/dataset"
+	"github.com/tupelodb/tupelo/internal/ports"
 	"github.com/tupelodb/tupelo/replica"
 	"github.com/tupelodb/tupelo/store/tuple"
 )
@@ -49,7 +50,7 @@ func (s *session) openCluster(n int, disk vfs.FS) (_ *cluster, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	addresses, err := freeAddresses(n)
+	addresses, err := ports.Take(n)
 	if err != nil {
 		return nil, err
 	}
@@ -245,17 +246,4 @@ func touch(t tuple.Named) *tupelov1.Update {
 		Relation: t.Relation,
 		Subject:  &tupelov1.Subject{Type: t.SubjectType, Id: t.SubjectID, Relation: t.SubjectRelation},
 	}}
-}
-
-// freeAddresses returns addresses of this machine at which nobody listens.
-func freeAddresses(n int) (addresses []string, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
 }

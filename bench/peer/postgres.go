@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/tupelodb/tupelo/internal/ports"
 )
 
 // database is a PostgreSQL of its own: empty, on this machine alone, with every
@@ -63,11 +65,11 @@ func startPostgres(ctx context.Context, bin, dir string, patience patience) (*da
 
 const databaseUser = "bench"
 
-// freeAddress returns an address of this machine on which nobody listens just now.
+// freeAddress returns an address of this machine for a server to listen at.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := ports.Take(1)
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return addresses[0], nil
 }

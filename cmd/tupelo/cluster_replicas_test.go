@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 	"github.com/tupelodb/tupelo/api/peer"
 	"github.com/tupelodb/tupelo/api/tupelov1"
 	"github.com/tupelodb/tupelo/internal/golden"
+	"github.com/tupelodb/tupelo/internal/ports"
 	"github.com/tupelodb/tupelo/raft"
 	"github.com/tupelodb/tupelo/replica"
 )
@@ -28,26 +30,19 @@ type node struct {
 	stop           func()
 }
 
-// freeAddresses returns addresses of this machine at which nobody listens.
-func freeAddresses(t *testing.T, n int) (addresses []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses
-}
-
 // startNode serves a replica until the test ends, or stop is called.
 func startNode(t *testing.T, o replica.Options) *node {
 	t.Helper()
 	o.FS, o.Dir, o.Version, o.API.DrainLimit = vfs.NewMem(), "tupelo", "v1.2.3", time.Second
-	// On a busy machine nobody else shall lead than the test says.
-	o.Tune = func(log *raft.Options) { log.HeartbeatTimeout = 2 * time.Second }
+	var log syncBuffer
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	// On a busy machine nobody else shall lead than the test says: a leader that hears
+	// nothing for the lease stands down, and what it hears are answers to heartbeats,
+	// which come every fifth of their timeout.
+	o.Tune = func(log *raft.Options) {
+		log.HeartbeatTimeout = 5 * time.Second
+		log.LeaderLease = log.HeartbeatTimeout
+	}
 	r, err := replica.Open(t.Context(), o)
 	if err != nil {
 		t.Errorf("opening %s: %v", o.NodeID, err)
@@ -62,12 +57,17 @@ func startNode(t *testing.T, o replica.Options) *node {
 	served := make(chan error, 1)
 	go func() { served <- r.Server().Serve(ctx, listener) }()
 	n := &node{Replica: r, addr: listener.Addr().String(), peerAddr: o.Peer.Address}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of %s:\n%s", o.NodeID, log.String())
+		}
+	})
 	n.stop = func() {
 		end()
 		if err := <-served; err != nil {
 			t.Errorf("serving %s: %v", o.NodeID, err)
 		}
-		closing, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		closing, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := r.Close(closing); err != nil {
 			t.Errorf("closing %s: %v", o.NodeID, err)
@@ -82,14 +82,17 @@ func startNode(t *testing.T, o replica.Options) *node {
 // that waits to be added.
 func startCluster(t *testing.T) map[string]*node {
 	t.Helper()
-	addresses := freeAddresses(t, 4)
+	addresses, err := ports.Take(4)
+	if err != nil {
+		t.Fatal(err)
+	}
 	names := []string{"n1", "n2", "n3"}
 	nodes := make([]*node, len(names))
 	done := make(chan int)
 	for i, name := range names {
 		go func() {
 			nodes[i] = startNode(t, replica.Options{
-				NodeID: name, Peer: &peer.Options{Address: addresses[i]}, API: api.Options{WaitLimit: 20 * time.Second},
+				NodeID: name, Peer: &peer.Options{Address: addresses[i]}, API: api.Options{WaitLimit: patience},
 				Join: slices.Delete(slices.Clone(addresses[:3]), i, i+1), BootstrapExpect: 3,
 			})
 			done <- i
@@ -106,6 +109,7 @@ func startCluster(t *testing.T) map[string]*node {
 			t.Fatal(err)
 		}
 	}
+	setenv(t, "TUPELO_TIMEOUT", patience.String())
 	mustTupelo(t, "cluster", "transfer", "n1", "--addr", nodes[0].addr)
 	mustTupelo(t, "schema", "write", "schema.zed", "--addr", nodes[1].addr)
 	waiting := startNode(t, replica.Options{NodeID: "n4", Peer: &peer.Options{Address: addresses[3]}})
@@ -119,7 +123,7 @@ func startCluster(t *testing.T) map[string]*node {
 // newest format.
 func awaitStatus(t *testing.T, n *node) {
 	t.Helper()
-	for range 400 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if o := tupelo(t, "cluster", "status", "--addr", n.addr); o.code == exitOK && !strings.Contains(o.out, "+") {
 			return
 		}
@@ -197,7 +201,7 @@ func TestAStatusInJSONIsTheMessage(t *testing.T) {
 	if o.code != exitNo || !strings.Contains(o.diag, "n3 does not answer: ") || !strings.Contains(o.out, "down") {
 		t.Errorf("exit status %d\n%s%s", o.code, o.out, o.diag)
 	}
-	o = tupelo(t, "cluster", "verify", "--timeout", "5s", "--addr", nodes["n2"].addr)
+	o = tupelo(t, "cluster", "verify", "--addr", nodes["n2"].addr)
 	if o.code != exitError || !strings.Contains(o.diag, "no answer from n3") {
 		t.Errorf("exit status %d\n%s%s", o.code, o.out, o.diag)
 	}

@@ -41,7 +41,7 @@ func TestWhoIsBelowTheHorizonIsToldWhereItIs(t *testing.T) {
 // refusedAtLast repeats a command until the horizon is above what it asks for.
 func refusedAtLast(t *testing.T, command ...string) outcome {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		tupelo(t, "write", "team:core#member@user:alice", "-q") // the newest revision is always kept
 		o := tupelo(t, append([]string{"read", "--at-exact-snapshot"}, command[2])...)
 		if o.code != exitOK || time.Now().After(deadline) {

@@ -16,6 +16,9 @@ import (
 	"github.com/tupelodb/tupelo/replica"
 )
 
+// patience is longer than anything here takes, on a busy machine too.
+const patience = time.Minute
+
 // runAsCommand makes the test binary be tupelo, for the tests that need a
 // process which can be killed.
 const runAsCommand = "RUN_AS_TUPELO" // no setting: bench keeps these from its servers

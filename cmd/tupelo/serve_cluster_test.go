@@ -116,7 +116,7 @@ func waitForVoters(t *testing.T, dir string, s *served, voters int) {
 		t.Fatal(err)
 	}
 	defer port.Close(t.Context())
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		status, err := port.Status(t.Context(), s.ready.Peers)
 		if err == nil && len(status.Members) == voters && !slices.ContainsFunc(status.Members, func(m peer.Member) bool { return !m.Voter }) {
 			return

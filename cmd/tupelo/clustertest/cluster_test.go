@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/ports"
 	"github.com/tupelodb/tupelo/raft/sim/history"
 )
 
@@ -80,7 +80,7 @@ func (c *cluster) placeOnLoopback(dir string) error {
 	if err != nil {
 		return err
 	}
-	ports, err := freePorts(2 * size)
+	addresses, err := ports.Take(2 * size)
 	if err != nil {
 		return err
 	}
@@ -89,22 +89,9 @@ func (c *cluster) placeOnLoopback(dir string) error {
 		if err != nil {
 			return err
 		}
-		n.thread, n.calls, n.peers = starter, ports[2*i], ports[2*i+1]
+		n.thread, n.calls, n.peers = starter, addresses[2*i], addresses[2*i+1]
 	}
 	return nil
-}
-
-// freePorts returns addresses that nobody listens at now.
-func freePorts(number int) (addresses []string, err error) {
-	for range number {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // after all are found, so that they differ
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
 }
 
 func (c *cluster) placeInRooms(t testing.TB, dir string) (err error) {
