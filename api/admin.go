@@ -46,17 +46,18 @@ func (c *clusterService) ClusterStatus(ctx context.Context, r *tupelov1.ClusterS
 	if err := cmp.Or(c.open(), knownFieldsOnly(r)); err != nil {
 		return nil, err
 	}
-	leader, _ := c.s.cluster.Leader()
+	known, _ := c.s.cluster.Leader()
 	members := c.members()
 	answers := make([]NodeStatus, len(members))
 	errs := askAll(ctx, statusLimit, members, func(ctx context.Context, i int) (err error) {
 		answers[i], err = c.s.cluster.Status(ctx, members[i])
 		return err
 	})
-	response := &tupelov1.ClusterStatusResponse{NodeId: c.s.nodeID, LeaderId: leader.ID}
+	leader := leaderAmong(members, answers, errs, known.ID)
+	response := &tupelov1.ClusterStatusResponse{NodeId: c.s.nodeID, LeaderId: leader}
 	var followers []FollowerStatus
 	for i, m := range members {
-		one := &tupelov1.MemberStatus{Member: memberMessage(m), Leader: m.ID == leader.ID}
+		one := &tupelov1.MemberStatus{Member: memberMessage(m), Leader: m.ID == leader}
 		if errs[i] != nil {
 			one.Error = errs[i].Error()
 		} else {
@@ -77,6 +78,24 @@ func (c *clusterService) ClusterStatus(ctx context.Context, r *tupelov1.ClusterS
 		}
 	}
 	return response, nil
+}
+
+// leaderAmong returns who says that it leads, in the newest term that any of those
+// who answered knows. That is who the node that asked knows to lead, unless one has
+// come to lead of whom this node has not heard yet.
+func leaderAmong(members []Member, answers []NodeStatus, errs []error, known string) string {
+	newest := uint64(0)
+	for i := range members {
+		if errs[i] == nil {
+			newest = max(newest, answers[i].Term)
+		}
+	}
+	for i, m := range members {
+		if errs[i] == nil && answers[i].Role == "leader" && answers[i].Term == newest {
+			return m.ID
+		}
+	}
+	return known
 }
 
 // members returns the members in the order of their ids.

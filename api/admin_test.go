@@ -61,6 +61,37 @@ func TestTheStatusJoinsWhatMembersSayAndWhatTheLeaderSaysOfThem(t *testing.T) {
 	})
 }
 
+// A transfer that was acknowledged a moment ago is not taken back by a node that has
+// not heard of it, and what a leader of the past says does not count.
+func TestTheStatusTellsWhoLeadsThoughTheNodeAskedHasNotHeardOfIt(t *testing.T) {
+	for _, test := range []struct {
+		name, known, want string
+		a, b, c           NodeStatus
+	}{
+		{"it knows of none yet", "", "a", NodeStatus{Role: "leader", Term: 4}, NodeStatus{Role: "follower", Term: 4}, NodeStatus{Role: "follower", Term: 3}},
+		{"it knows the one before", "c", "a", NodeStatus{Role: "leader", Term: 4}, NodeStatus{Role: "follower", Term: 3}, NodeStatus{Role: "follower", Term: 4}},
+		{"the one before has not heard either", "c", "a", NodeStatus{Role: "leader", Term: 4}, NodeStatus{Role: "follower", Term: 3}, NodeStatus{Role: "leader", Term: 3}},
+		{"only one of the past says that it leads", "", "", NodeStatus{Role: "leader", Term: 3}, NodeStatus{Role: "candidate", Term: 4}, NodeStatus{Role: "follower", Term: 3}},
+		{"nobody says so", "c", "c", NodeStatus{Role: "follower", Term: 3}, NodeStatus{Role: "follower", Term: 3}, NodeStatus{Role: "follower", Term: 3}},
+	} {
+		n := newNodes(t, nil)
+		n.status["a"], n.status["b"], n.status["c"] = test.a, test.b, test.c
+		n.lead(test.known)
+		got, err := n.admin("b").ClusterStatus(t.Context(), &tupelov1.ClusterStatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.LeaderId != test.want {
+			t.Errorf("%s: %q leads, want %q", test.name, got.LeaderId, test.want)
+		}
+		for _, m := range got.Members {
+			if m.Leader != (m.Member.NodeId == test.want) {
+				t.Errorf("%s: %v", test.name, m)
+			}
+		}
+	}
+}
+
 // hungCluster has a member that does not answer.
 type hungCluster struct {
 	Cluster
