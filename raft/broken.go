@@ -9,6 +9,12 @@ func (o *Options) Break(promises ...broken.Promise) {
 		switch p {
 		case broken.SyncBeforeAcknowledging:
 			o.faults.ackBeforeSync = true
+		case broken.OwnDiskCounted:
+			o.faults.countUnsynced = true
+		case broken.LateSnapshotRefused:
+			o.faults.takeLateSnapshots = true
+		case broken.DepartureIsEnded:
+			o.faults.neverStand = true
 		case broken.OwnProof:
 			o.faults.trustVerifyLeader = true
 		case broken.WakeAfterApply:

@@ -20,35 +20,50 @@ func TestALeaderWhoseDepartureNobodyHasHeardOfBringsItToItsEnd(t *testing.T) {
 	for name, depart := range departures {
 		for _, crashes := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, crashes: %v", name, crashes), func(t *testing.T) {
-				inBubble(t, func(t *testing.T) {
-					c := newCluster(t, 2)
-					n := c.leader()
-					other := c.others(n)[0]
-					mustPropose(t, n.Node, "before")
-					c.part(n.options.NodeID)
-					if err := depart(n.Node, shortly(t)); !errors.Is(err, ErrOutcomeUnknown) {
-						t.Errorf("the departure: %v", err)
-					}
-					time.Sleep(3 * time.Second) // neither leads
-					if crashes {
-						c.crash(n.options.NodeID)
-						c.open(n.options.NodeID)
-					}
-					c.part()
-					next := c.leader(other.options.NodeID)
-					for _, m := range next.Members() {
-						if m.Voter != (m.ID == other.options.NodeID) {
-							t.Errorf("%+v is a member", m)
-						}
-					}
-					mustPropose(t, next.Node, "after")
-					c.stop(n.options.NodeID)
-					c.wantSame("before", "after")
-					c.close()
-				})
+				departsUnheard(t, depart, crashes, faults{})
 			})
 		}
+		t.Run(name+", and never stands", func(t *testing.T) {
+			departsUnheard(t, depart, false, faults{neverStand: true})
+		})
 	}
+}
+
+func departsUnheard(t *testing.T, depart func(*Node, context.Context) error, crashes bool, f faults) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t, 2, func(o *Options, _ *ledger) { o.faults = f })
+		n := c.leader()
+		other := c.others(n)[0].options.NodeID
+		mustPropose(t, n.Node, "before")
+		c.part(n.options.NodeID)
+		if err := depart(n.Node, shortly(t)); !errors.Is(err, ErrOutcomeUnknown) {
+			t.Errorf("the departure: %v", err)
+		}
+		time.Sleep(3 * time.Second) // neither leads
+		if crashes {
+			c.crash(n.options.NodeID)
+			c.open(n.options.NodeID)
+		}
+		c.part()
+		if f.neverStand {
+			time.Sleep(patience)
+			if c.nodes[other].Status().Serving {
+				t.Error("a leader is elected without; is it needed?")
+			}
+			c.close()
+			return
+		}
+		next := c.leader(other)
+		for _, m := range next.Members() {
+			if m.Voter != (m.ID == other) {
+				t.Errorf("%+v is a member", m)
+			}
+		}
+		mustPropose(t, next.Node, "after")
+		c.stop(n.options.NodeID)
+		c.wantSame("before", "after")
+		c.close()
+	})
 }
 
 // Who has gone, and has not heard that this is committed, disturbs nobody.

@@ -15,13 +15,16 @@ import (
 )
 
 // openFollower opens a node that waits to be added, or goes on.
-func openFollower(t *testing.T, fs vfs.FS, id string, transport hraft.Transport) (*Node, *ledger) {
+func openFollower(t *testing.T, fs vfs.FS, id string, transport hraft.Transport, change ...func(*Options)) (*Node, *ledger) {
 	t.Helper()
 	l, err := openLedger(fs, ledgerDir)
 	must(t, err)
 	o := Options{
 		FS: fs, Dir: nodeDir, StateMachine: l, NodeID: id, Transport: transport, Logger: quiet,
 		Peers: noPeers{}, LeaderCommand: func() []byte { return []byte("leader") },
+	}
+	for _, f := range change {
+		f(&o)
 	}
 	n, err := Open(t.Context(), o)
 	must(t, err)

@@ -22,13 +22,13 @@ type lateness struct {
 	archive  []byte
 }
 
-func newLateness(t *testing.T) *lateness {
+func newLateness(t *testing.T, change ...func(*Options)) *lateness {
 	t.Helper()
 	l := &lateness{t: t}
 	_, l.here = hraft.NewInmemTransport("at n1")
 	_, there := hraft.NewInmemTransport("at n2")
 	l.here.Connect("at n2", there)
-	l.follower, l.ledger = openFollower(t, vfs.NewMem(), "n2", there)
+	l.follower, l.ledger = openFollower(t, vfs.NewMem(), "n2", there, change...)
 	l.entries(0, 5)
 	must(t, l.follower.Snapshot(t.Context()))
 	all, err := l.follower.store.List()
@@ -118,6 +118,19 @@ func TestASnapshotThatComesLateTakesNothingAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Were a late snapshot installed, raft would go on where the log does not.
+func TestALateSnapshotWouldTakeTheLogAway(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		l := newLateness(t, func(o *Options) { o.faults.takeLateSnapshots = true })
+		l.entries(5, 10)
+		must(t, l.arrive())
+		if _, _, last := l.follower.log.span(); last != 5 {
+			t.Errorf("the log ends at %d; is the refusal needed?", last)
+		}
+		stopFollower(t, l.follower, l.ledger)
+	})
 }
 
 func TestASnapshotOfAllThatAFollowerHasIsTaken(t *testing.T) {

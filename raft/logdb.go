@@ -163,13 +163,13 @@ func (s *logStore) size() int64 {
 
 // Close closes the database. Calls after it find an empty log.
 func (s *logStore) Close() error {
+	if !s.panicked.Load() {
+		s.unsynced.waits.Wait() // before the lock: who reads must not wait for the disk
+	}
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	if s.db == nil {
 		return nil
-	}
-	if !s.panicked.Load() {
-		s.unsynced.waits.Wait()
 	}
 	db := s.db
 	s.db = nil

@@ -135,9 +135,10 @@ func (n *Node) run(ctx context.Context) (err error) {
 	n.watchLeader()
 	n.tasks.Go(n.lead)
 	n.tasks.Go(n.takeSnapshots)
-	if lone {
+	switch {
+	case lone:
 		n.standAtOnce()
-	} else {
+	case !n.options.faults.neverStand:
 		n.tasks.Go(n.standIfNeeded)
 	}
 	return nil

@@ -118,12 +118,14 @@ type faults struct {
 	wakeBeforeApply      bool // R6: the watermark moves before the state machine has run
 	applyOnAfterFailure  bool // R7: later batches are applied after one failed
 	skipArchiveChecksums bool // R8: checksums of a received archive are not compared
+	takeLateSnapshots    bool // R8: a snapshot of less than the node has is installed
 	readIndexWithoutTerm bool // R6: ReadIndex answers before this term's command is applied
 	skipProof            bool // R9: a leader takes itself for one
 	trustVerifyLeader    bool // R9: hashicorp/raft's VerifyLeader is the proof
 	refuseLatecomers     bool // R9: a proof stands for who comes to wait after it has begun
 	shareLateRounds      bool // R9: a read joins a round that has begun
 	keepGateShut         bool // R10: a transfer that fails leaves commands held
+	neverStand           bool // R13: who has no vote in its newest membership does not stand
 }
 
 // maxBatch is the most entries that go into one batch of the log, one batch of

@@ -11,6 +11,15 @@ var (
 	// SyncBeforeAcknowledging (raft): a write is acknowledged only once it is on
 	// the disks of a majority.
 	SyncBeforeAcknowledging = Promise{"acknowledged is synced"}
+	// OwnDiskCounted (raft): a leader counts itself among those who have an entry
+	// only once it is on its own disk. Broken, it does as soon as it has sent it.
+	OwnDiskCounted = Promise{"a leader is counted with its disk"}
+	// LateSnapshotRefused (raft): a snapshot that comes when the node has more
+	// already is not installed.
+	LateSnapshotRefused = Promise{"a late snapshot takes nothing away"}
+	// DepartureIsEnded (raft): a leader without a vote in its newest membership can
+	// be elected until that is committed.
+	DepartureIsEnded = Promise{"a departure is brought to its end"}
 	// OwnProof (raft): a leader asks the voters, after the question came, whether
 	// it still leads. Broken, it trusts hashicorp/raft's VerifyLeader.
 	OwnProof = Promise{"a leader proves that it leads"}

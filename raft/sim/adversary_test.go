@@ -35,6 +35,7 @@ var allTroubles = []trouble{
 	{4, (*adversary).cut},
 	{3, (*adversary).cutOneWay},
 	{3, (*adversary).storm},
+	{1, (*adversary).echo},
 	{5, (*adversary).crash},
 	{1, (*adversary).crashAll},
 	{2, (*adversary).restart},
@@ -43,9 +44,9 @@ var allTroubles = []trouble{
 	{4, (*adversary).transfer},
 	{5, (*adversary).changeMembers},
 	{1, (*adversary).turnClock},
-	{2, (*adversary).snapshot},
 	{2, (*adversary).flush},
 	{2, (*adversary).flushAndCrash},
+	{2, (*adversary).snapshot}, // the last: see slowDisks
 }
 
 // live makes the plan's number of troubles, some of them at once, and mends all.
@@ -170,6 +171,12 @@ func (a *adversary) storm() (string, func()) {
 	return fmt.Sprintf("storm: %+v", bad), func() { a.net.change(func() { a.net.weather = calm }) }
 }
 
+// echo has every message come twice, the second time when it is not expected.
+func (a *adversary) echo() (string, func()) {
+	a.net.change(func() { a.net.weather = weather{doubled: 1, delay: 5 * time.Millisecond} })
+	return "every message comes twice", func() { a.net.change(func() { a.net.weather = calm }) }
+}
+
 func (a *adversary) crash() (string, func()) {
 	n := a.one()
 	if n == nil {
@@ -261,6 +268,26 @@ func (a *adversary) transfer() (string, func()) {
 		a.asked(leader, "transfer leadership to "+to, leader.log.Transfer(ctx, to))
 	})
 	return fmt.Sprintf("%s is to hand leadership to %s", leader.id, to), nil
+}
+
+// depart has the leader give its vote away.
+func (a *adversary) depart() (string, func()) {
+	leader := a.leader()
+	if leader == nil {
+		return "", nil
+	}
+	a.mends.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		a.asked(leader, "demote itself", leader.log.Demote(ctx, leader.id))
+	})
+	return leader.id + " is to demote itself", func() {
+		if n := a.leader(); n != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			a.asked(n, "promote "+leader.id, n.log.Promote(ctx, leader.id))
+		}
+	}
 }
 
 // asked notes what a node made of what it was asked.

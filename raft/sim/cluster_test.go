@@ -25,7 +25,8 @@ type plan struct {
 	clients         int
 	watches         int
 	snapshotEntries uint64
-	brew            []trouble // what troubles are drawn from
+	slowSyncs       time.Duration // the most that a sync of the log takes; see slowDisks
+	brew            []trouble     // what troubles are drawn from
 }
 
 // planOf draws the plan of a seed.
@@ -35,6 +36,9 @@ func planOf(seed uint64) plan {
 		seed: seed, founders: []string{"n1", "n2", "n3"}, spares: []string{"n4", "n5"},
 		troubles: 12, clients: 4, watches: 2, snapshotEntries: []uint64{20, 100, 1 << 20}[random.IntN(3)],
 		brew: allTroubles,
+	}
+	if seed%4 == 0 {
+		p.slowDisks()
 	}
 	switch random.IntN(8) {
 	case 0:
@@ -50,6 +54,17 @@ func planOf(seed uint64) plan {
 		p.slow = p.founders[random.IntN(len(p.founders))]
 	}
 	return p
+}
+
+// slowDisks has each sync of each log take a while of its own. Then entries are on
+// some disks and not yet on others when something happens.
+//
+// Pebble holds a lock while it begins another log, and waits for the last sync of the
+// old one; and time does not pass in a bubble while somebody waits for a lock. It
+// does so to truncate, and so there are no snapshots.
+func (p *plan) slowDisks() {
+	p.slowSyncs, p.snapshotEntries = 100*time.Millisecond, 1<<20
+	p.brew = allTroubles[:len(allTroubles)-1]
 }
 
 // cluster is one run.
@@ -81,7 +96,7 @@ func newCluster(p plan, promises []broken.Promise, h *history.Recorder) *cluster
 		characters: map[string]*character{}, random: rand.New(rand.NewPCG(p.seed, 3)), values: map[string]int{},
 	}
 	for _, id := range slices.Concat(p.founders, p.readers, p.spares) {
-		c.characters[id] = &character{id: id, disk: newDisk(), slow: id == p.slow}
+		c.characters[id] = &character{id: id, disk: newDisk(rand.New(rand.NewPCG(p.seed, 5)), p.slowSyncs), slow: id == p.slow}
 	}
 	return c
 }

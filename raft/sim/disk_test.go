@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -13,13 +14,18 @@ import (
 
 // disk is the disk of one node, which outlives it.
 type disk struct {
-	mu  sync.Mutex
-	mem *vfs.MemFS
-	ill error // what writes fail with
-	was bool  // ill, in the life of the node that runs
+	slow time.Duration // the most that a sync of the log takes; 0: no time
+
+	mu     sync.Mutex
+	random *rand.Rand
+	mem    *vfs.MemFS
+	ill    error // what writes fail with
+	was    bool  // ill, in the life of the node that runs
 }
 
-func newDisk() *disk { return &disk{mem: vfs.NewCrashableMem()} }
+func newDisk(random *rand.Rand, slow time.Duration) *disk {
+	return &disk{slow: slow, random: random, mem: vfs.NewCrashableMem()}
+}
 
 var (
 	errDiskFull   = syscall.ENOSPC
@@ -36,9 +42,22 @@ func (d *disk) open(hold func()) vfs.FS {
 		switch op.Kind {
 		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
 			hold()
+			if strings.HasSuffix(op.Path, ".log") && strings.Contains(op.Path, "/raft/") {
+				time.Sleep(d.takes())
+			}
 		}
 		return d.failure(op)
 	}))
+}
+
+// takes is how long a sync takes.
+func (d *disk) takes() time.Duration {
+	if d.slow == 0 {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Duration(d.random.Int64N(int64(d.slow)))
 }
 
 // failure is what an operation fails with. Of the state, only tables do: its

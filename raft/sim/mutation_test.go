@@ -19,6 +19,9 @@ var mutations = []struct {
 	{broken.SchemaOfRevision, nil, []string{history.RuleAnswer}},
 	{broken.OwnProof, leaderOfThePast, []string{history.RuleOrder, history.RuleLinearizable}},
 	{broken.SyncBeforeAcknowledging, powerLoss, []string{history.RuleAcknowledged, history.RuleAnswer, history.RuleLinearizable, history.RuleFailure}},
+	{broken.OwnDiskCounted, powerLossWhileSyncing, []string{history.RuleAcknowledged, history.RuleAnswer, history.RuleLinearizable, history.RuleState, history.RuleFailure}},
+	{broken.LateSnapshotRefused, snapshotsTwice, []string{history.RuleAcknowledged, history.RuleAnswer, history.RuleState, history.RuleFailure}},
+	{broken.DepartureIsEnded, leadersDepart, []string{history.RuleFailure}},
 	{broken.AppliedIndex, aheadOfSnapshots, []string{history.RuleAcknowledged, history.RuleState, history.RuleFailure}},
 	{broken.WakeAfterApply, nil, []string{history.RuleZookie, history.RuleOrder}},
 	{broken.UnknownIsSaid, nil, []string{history.RuleInvented}},
@@ -39,9 +42,29 @@ func powerLoss(p *plan) {
 	p.brew = []trouble{{3, (*adversary).crashAll}, {1, (*adversary).crash}}
 }
 
+// powerLossWhileSyncing has it come while entries are on some disks only.
+func powerLossWhileSyncing(p *plan) {
+	powerLoss(p)
+	p.slowDisks()
+	p.brew = []trouble{{1, (*adversary).crashAll}}
+}
+
+// snapshotsTwice has many snapshots sent, and come twice.
+func snapshotsTwice(p *plan) {
+	p.founders, p.readers, p.spares = []string{"n1", "n2", "n3"}, nil, []string{"n4", "n5"}
+	p.snapshotEntries, p.troubles, p.clients, p.slowSyncs = 20, 16, 8, 0
+	p.brew = []trouble{{3, (*adversary).echo}, {1, (*adversary).crash}, {4, (*adversary).changeMembers}}
+}
+
+// leadersDepart has leaders of two voters be let go while they are cut off.
+func leadersDepart(p *plan) {
+	p.founders, p.readers, p.spares = []string{"n1", "n2"}, nil, []string{"n3"}
+	p.brew = []trouble{{1, (*adversary).cut}, {2, (*adversary).depart}}
+}
+
 // aheadOfSnapshots has states come back that hold more than a snapshot does.
 func aheadOfSnapshots(p *plan) {
-	p.snapshotEntries, p.troubles = 60, 12
+	p.snapshotEntries, p.troubles, p.slowSyncs = 60, 12, 0
 	p.brew = []trouble{{1, (*adversary).crash}, {2, (*adversary).flushAndCrash}}
 }
 

@@ -34,6 +34,10 @@ var calm = weather{delay: time.Millisecond}
 // answerLimit is how long a node waits for the answer to a message.
 const answerLimit = 300 * time.Millisecond
 
+// doubledLimit is how late a message may come that has come before: its sender has
+// long gone on.
+const doubledLimit = time.Second
+
 var (
 	errNotSent = errors.New("nothing got through")
 	errLost    = errors.New("nothing came back")
@@ -100,7 +104,11 @@ func (w *network) exchange(from *node, to string, doubled bool, f func(*node) (a
 		return nil, err
 	}
 	if doubled {
+		w.mu.Lock()
+		late := time.Duration(w.random.Int64N(int64(doubledLimit)))
+		w.mu.Unlock()
 		w.spawn(target, func() {
+			time.Sleep(late)
 			if again, err := w.send(from, to); err == nil && again == target {
 				_, _ = f(target)
 			}
