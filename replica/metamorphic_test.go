@@ -112,6 +112,9 @@ func TestACacheThatIsEndedLateIsNoticed(t *testing.T) {
 	}
 }
 
+// patientTimeout is how long nodes of a trial go without hearing of each other.
+const patientTimeout = 3 * time.Second
+
 func newCacheTrial(t *testing.T, promises ...broken.Promise) *cacheTrial {
 	t.Helper()
 	c := &cacheTrial{rng: rand.New(rand.NewPCG(*metamorphicSeed, 1)), nowNanos: new(atomic.Int64), live: make(map[tuple.Named]bool)}
@@ -120,6 +123,8 @@ func newCacheTrial(t *testing.T, promises ...broken.Promise) *cacheTrial {
 		o.TuplesetCacheBytes = cacheSizes[o.NodeID[1]-'1']
 		o.API.Now = func() time.Time { return time.Unix(0, c.nowNanos.Load()) }
 		o.Tune = func(r *raft.Options) {
+			// However busy the machine, one node leads throughout.
+			r.HeartbeatTimeout, r.ElectionTimeout, r.LeaderLease = patientTimeout, patientTimeout, patientTimeout
 			if s, ok := r.StateMachine.(*store.Store); ok {
 				s.Break(promises...)
 			}
