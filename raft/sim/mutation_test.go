@@ -44,9 +44,8 @@ func powerLoss(p *plan) {
 
 // powerLossWhileSyncing has it come while entries are on some disks only.
 func powerLossWhileSyncing(p *plan) {
-	powerLoss(p)
 	p.slowDisks()
-	p.brew = []trouble{{1, (*adversary).crashAll}}
+	p.clients, p.brew = 8, []trouble{{1, (*adversary).crashAll}}
 }
 
 // snapshotsTwice has many snapshots sent, and come twice.
