@@ -175,13 +175,29 @@ func serve(ctx context.Context, t *terminal, o *serveOptions) (err error) {
 		err = errors.Join(err, n.Close(closing))
 		logger.Info("stopped")
 	}()
-	defer context.AfterFunc(ctx, func() { logger.Info("stopping") })()
+	defer tellAtEnd(ctx, func() { logger.Info("stopping") })()
 	return o.runNode(ctx, n, l, registry, func(revision uint64) {
 		announce(t, logger, ready{
 			Address: l.calls.Addr().String(), HTTP: addressOf(l.http), Metrics: addressOf(l.metrics), Data: o.data,
 			Revision: revision, ReadyIn: time.Since(started), NodeID: o.member.nodeID, Peers: n.Address(),
 		})
 	})
+}
+
+// tellAtEnd has tell called when ctx ends. The function that it returns waits until
+// that has been, if ctx has ended, and else has it never be: what is told after it
+// comes after.
+func tellAtEnd(ctx context.Context, tell func()) (wait func()) {
+	told := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(told)
+		tell()
+	})
+	return func() {
+		if !forget() {
+			<-told
+		}
+	}
 }
 
 // openNode opens the node, or returns nothing if ctx ended while it waited for

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"syscall"
 	"testing"
@@ -36,6 +37,27 @@ func TestASignalsEchoDoesNotEndTheProcessAtOnce(t *testing.T) {
 			}
 			if !test.atOnce {
 				close(signals)
+			}
+		})
+	}
+}
+
+func TestThatAServerStopsIsToldBeforeThatItHasStopped(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			told := false
+			wait := tellAtEnd(ctx, func() {
+				time.Sleep(time.Second)
+				told = true
+			})
+			if ends {
+				end()
+			}
+			wait()
+			if told != ends {
+				t.Errorf("ended %v, and told %v", ends, told)
 			}
 		})
 	}
