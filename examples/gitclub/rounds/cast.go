@@ -3,9 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,16 +13,13 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/tupelodb/tupelo/examples/gitclub"
 )
 
 const (
-	startTimeout = 30 * time.Second // for a program to answer
-	stopTimeout  = 10 * time.Second // for a program to end when it is asked to
-	retryPause   = 50 * time.Millisecond
+	startTimeout = time.Minute // for a program to answer
+	stopTimeout  = time.Minute // for a program to end when it is asked to
+	anyPort      = "127.0.0.1:0"
 )
 
 // cast is the programs that take part, and where they answer.
@@ -44,14 +41,15 @@ func (c *cast) start(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if o.tupelo == "" {
-		if o.tupelo, err = c.startTupelo(ctx, o.bin, "--memory"); err != nil {
+		at, err := c.startTupelo(ctx, o.bin, "--memory")
+		if err != nil {
 			return fmt.Errorf("starting tupelo: %w", err)
 		}
+		o.tupelo = at.Address
 	}
 	if o.jobsTupelo == "" {
 		o.jobsTupelo = o.tupelo
 	}
-	const anyPort = "127.0.0.1:0"
 	if c.web, err = c.startService(ctx, filepath.Join(o.bin, "gitclub-web"), "-listen", anyPort, "-tupelo", o.tupelo); err != nil {
 		return fmt.Errorf("starting web: %w", err)
 	}
@@ -79,47 +77,43 @@ func (c *cast) stop() error {
 	return errors.Join(failures...)
 }
 
-// startTupelo starts a server with the settings and loads GitClub.
-func (c *cast) startTupelo(ctx context.Context, bin string, settings ...string) (addr string, err error) {
-	addr, err = freeAddress()
-	if err != nil {
-		return "", err
-	}
-	p, err := startProcess(filepath.Join(bin, "tupelo"), append([]string{"serve", "--listen", addr, "--log-level", "warn"}, settings...)...)
-	if err != nil {
-		return "", err
-	}
-	c.processes = append(c.processes, p)
-	client, hangUp, err := gitclub.Dial(addr)
-	if err != nil {
-		return "", err
-	}
-	defer hangUp()
-	for {
-		if err = gitclub.Load(ctx, client); status.Code(err) != codes.Unavailable {
-			return addr, err
-		}
-		select {
-		case <-time.After(retryPause):
-		case <-p.ended:
-			return "", fmt.Errorf("it ended: %w", p.err)
-		case <-ctx.Done():
-			return "", errors.Join(ctx.Err(), err)
-		}
-	}
+// serving is where a server says that it answers.
+type serving struct {
+	Address string `json:"address"`
+	Peers   string `json:"raft_address"` // other nodes, if it has one
 }
 
-// freeAddress returns an address that nobody listens on at this moment.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// startTupelo starts a server with the settings and loads GitClub.
+func (c *cast) startTupelo(ctx context.Context, bin string, settings ...string) (at serving, err error) {
+	line, err := c.startAndListen(ctx, filepath.Join(bin, "tupelo"), append([]string{"serve", "--json", "--listen", anyPort, "--log-level", "warn"}, settings...)...)
 	if err != nil {
-		return "", err
+		return at, err
 	}
-	return listener.Addr().String(), listener.Close()
+	if err := json.Unmarshal([]byte(line), &at); err != nil {
+		return at, fmt.Errorf("it says %q: %w", line, err)
+	}
+	client, hangUp, err := gitclub.Dial(at.Address)
+	if err != nil {
+		return at, err
+	}
+	defer hangUp()
+	return at, gitclub.Load(ctx, client)
 }
 
 // startService starts web or jobs, and returns the URL it says it answers on.
 func (c *cast) startService(ctx context.Context, path string, args ...string) (url string, err error) {
+	line, err := c.startAndListen(ctx, path, args...)
+	if err != nil {
+		return "", err
+	}
+	if _, url, ok := strings.Cut(line, " answers on "); ok {
+		return url, nil
+	}
+	return "", fmt.Errorf("it says %q", line)
+}
+
+// startAndListen starts a program and returns what it prints first.
+func (c *cast) startAndListen(ctx context.Context, path string, args ...string) (line string, err error) {
 	p, err := startProcess(path, args...)
 	if err != nil {
 		return "", err
@@ -127,10 +121,7 @@ func (c *cast) startService(ctx context.Context, path string, args ...string) (u
 	c.processes = append(c.processes, p)
 	select {
 	case line := <-p.firstLine:
-		if _, url, ok := strings.Cut(line, " answers on "); ok {
-			return url, nil
-		}
-		return "", fmt.Errorf("it says %q", line)
+		return line, nil
 	case <-p.ended:
 		return "", fmt.Errorf("it ended: %w", p.err)
 	case <-ctx.Done():

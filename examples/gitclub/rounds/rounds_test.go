@@ -102,10 +102,6 @@ func TestTheRounds(t *testing.T) {
 // Jobs has the tuples in its own process then, and web writes to another one.
 func TestTheRoundsWithAReplicaInJobs(t *testing.T) {
 	bin := programs(t)
-	port, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := &cast{}
 	defer func() {
 		if err := c.stop(); err != nil {
@@ -114,12 +110,12 @@ func TestTheRoundsWithAReplicaInJobs(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
-	addr, err := c.startTupelo(ctx, bin, "--data", t.TempDir(), "--node-id", "n1", "--raft-addr", port, "--bootstrap-expect", "1")
+	at, err := c.startTupelo(ctx, bin, "--data", t.TempDir(), "--node-id", "n1", "--raft-addr", anyPort, "--bootstrap-expect", "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Nobody is at the address that jobs would ask otherwise.
-	o := options{rounds: 1000, bin: bin, tupelo: addr, jobsTupelo: "127.0.0.1:1", jobsReplicaOf: port}
+	o := options{rounds: 1000, bin: bin, tupelo: at.Address, jobsTupelo: "127.0.0.1:1", jobsReplicaOf: at.Peers}
 	if result := rounds(t, o); result.stale() || result.rounds != 1000 {
 		t.Errorf("stale answers: %v", result)
 	}
