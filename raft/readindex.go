@@ -107,11 +107,13 @@ func (n *Node) LeaderReadIndex(ctx context.Context) (uint64, error) {
 			}
 			continue
 		}
-		if !n.accompanied.Load() && n.alone() {
-			if index := n.raft.CommitIndex(); n.leads(role.ready) {
+		if !n.accompanied.Load() {
+			// Before it is looked who votes: as long as nobody else does, nobody
+			// else can have acknowledged more.
+			index := n.raft.CommitIndex()
+			if n.alone() && n.leads(role.ready) {
 				return index, nil
 			}
-			continue
 		}
 		index, err := n.rounds.share(ctx, n, n.prove)
 		if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrFailed) {
