@@ -280,6 +280,7 @@ var testImports = map[string][]edge{
 	},
 	"replica": {
 		{"internal/broken", "the order of the apply is broken, and must be missed"},
+		{"internal/ports", "nodes that are closed are opened again where they were"},
 		{"rewrite/oracle", "what nodes with different caches answer must agree with it"},
 		{"rewrite/rewritetest", "random tuples"},
 		{"schema", "the schemas of random worlds, and their contexts"},

@@ -3,8 +3,6 @@ package replica
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +14,7 @@ import (
 	"github.com/tupelodb/tupelo/api"
 	"github.com/tupelodb/tupelo/api/peer"
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/internal/ports"
 	"github.com/tupelodb/tupelo/raft"
 )
 
@@ -30,26 +29,13 @@ type testNode struct {
 // patience bounds what must happen at last, however busy the machine is.
 const patience = time.Minute
 
-// freeAddresses returns addresses of this machine at which nobody listens. A node
-// that is closed must find its own free when it is opened again: so they are of a
-// host that no other test has, and from which no connection is made, where there
-// are more of this machine's own than 127.0.0.1.
+// freeAddresses returns addresses of this machine at which nobody listens, and
+// where a node that is closed can be opened again.
 func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
-	host := fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-	if l, err := net.Listen("tcp", host); err == nil {
-		l.Close()
-	} else {
-		host = "127.0.0.1:0"
-	}
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
+	addresses, err := ports.Take(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return addresses
 }
