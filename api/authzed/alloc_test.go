@@ -23,7 +23,7 @@ func newServer(t testing.TB) *api.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		closing, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		closing, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := node.Close(closing); err != nil {
 			t.Error(err)

@@ -66,7 +66,7 @@ func serveNode(t testing.TB, o api.Options, listener net.Listener) (stop func())
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
-		closing, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		closing, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := node.Close(closing); err != nil {
 			t.Error(err)

@@ -343,7 +343,7 @@ func TestZedWatchesFromWhereItWasCutOff(t *testing.T) {
 	request := &v1.WatchRequest{OptionalStartCursor: &v1.ZedToken{Token: start}}
 	watched := func(request *v1.WatchRequest, n int, change func()) (lines []string) {
 		t.Helper()
-		ctx, enough := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, enough := context.WithTimeout(t.Context(), time.Minute)
 		defer enough()
 		change()
 		err := z.watch(ctx, request, func(line string) {
