@@ -156,8 +156,7 @@ func (n *Node) changeVote(ctx context.Context, id, doing string, start func(left
 	if id != n.options.NodeID || !n.leads(term) {
 		return n.change(ctx, id, doing, start)
 	}
-	n.leadership.hold(true)
-	defer n.leadership.hold(false)
+	defer n.leadership.hold()()
 	drain, cancel := n.within(ctx, 1)
 	defer cancel()
 	select {

@@ -15,8 +15,8 @@ import (
 // so that this is the term's first, and it shuts before those in flight are told
 // that their outcome is unknown, so that none slips through and hears nothing.
 //
-// The gate can also be held shut for a while, during a transfer of leadership:
-// see transfer.go.
+// The gate can also be held shut for a while, during a transfer of leadership and
+// while the leader's own vote is taken: see transfer.go and changes.go.
 type leadership struct {
 	gate  sync.RWMutex // held for reading while a command is handed to raft
 	ended bool         // the role is the last one; guarded by gate
@@ -26,13 +26,13 @@ type leadership struct {
 // role is one state of leadership; it does not change.
 type role struct {
 	open    bool          // commands pass, unless they are held
-	held    bool          // a transfer is under way: commands wait
+	held    int           // transfers and changes that are under way: commands wait
 	ready   uint64        // the term whose leader command has been applied; 0 for none
 	refusal error         // why no command will pass any more
 	changed chan struct{} // closed when there is another role
 }
 
-func (r *role) passes() bool { return r.open && !r.held }
+func (r *role) passes() bool { return r.open && r.held == 0 }
 
 func newLeadership() *leadership {
 	l := &leadership{}
@@ -65,13 +65,18 @@ func (l *leadership) set(next role) {
 	close(l.role.Swap(&next).changed)
 }
 
-// hold shuts the gate for commands that are not in flight yet, or opens it
-// again, whatever the role has become meanwhile.
-func (l *leadership) hold(held bool) {
+// hold shuts the gate for commands that are not in flight yet, whatever the role
+// becomes meanwhile, until everybody who holds it has called what it returned.
+func (l *leadership) hold() (release func()) {
+	l.change(1)
+	return func() { l.change(-1) }
+}
+
+func (l *leadership) change(holders int) {
 	l.gate.Lock()
 	defer l.gate.Unlock()
 	next := *l.role.Load()
-	next.held = held
+	next.held += holders
 	next.changed = make(chan struct{})
 	close(l.role.Swap(&next).changed)
 }

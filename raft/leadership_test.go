@@ -237,3 +237,21 @@ func TestATermThatBeginsAnewBeginsWithItsOwnLeaderCommand(t *testing.T) {
 		closeNode(t, n)
 	})
 }
+
+// A change of the membership may begin to hold commands back while a transfer does,
+// and goes on when the transfer has ended.
+func TestTheGateIsShutUntilNobodyHoldsIt(t *testing.T) {
+	l := newLeadership()
+	l.set(role{open: true})
+	first, second := l.hold(), l.hold()
+	for i, release := range []func(){first, second} {
+		if l.load().passes() {
+			t.Errorf("commands pass while %d hold the gate", 2-i)
+		}
+		l.set(role{open: true, ready: uint64(i)})
+		release()
+	}
+	if !l.load().passes() {
+		t.Error("no command passes, and nobody holds the gate")
+	}
+}

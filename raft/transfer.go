@@ -45,8 +45,12 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 	if err := n.caughtUp(ready, term, target.ID); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	n.leadership.hold(true)
-	defer n.leadership.hold(n.options.faults.keepGateShut)
+	letPass := n.leadership.hold()
+	defer func() {
+		if !n.options.faults.keepGateShut {
+			letPass()
+		}
+	}()
 	if err := n.handOverTo(ctx, term, target); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
