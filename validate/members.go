@@ -24,11 +24,14 @@ var (
 
 // members finds the subjects of a userset that tuples speak of: those of its
 // expansion, combined as the rewrite says. What comes round in a circle is
-// found by going round until nothing is new.
+// found by going round until nothing is new. What an exclusion takes away is found
+// before that: else a subject that is let through for a round, because it is not yet
+// known to be excluded, could go round in a circle for ever.
 type members struct {
 	*world
 	usersets []*rewrite.Tree // opened ones, those further down last
 	sets     map[userset]found
+	levels   map[userset]int // how many exclusions deep what they take away is
 }
 
 // members returns the subjects of object#relation at an instant.
@@ -39,16 +42,50 @@ func (w *world) members(ctx context.Context, reader rewrite.Reader, slot int32, 
 	if err != nil {
 		return nil, err
 	}
-	m := &members{world: w, sets: make(map[userset]found)}
+	m := &members{world: w, sets: make(map[userset]found), levels: make(map[userset]int)}
 	if err := m.gather(tree); err != nil {
 		return nil, err
 	}
-	for range maxRounds {
-		if !m.round() {
-			return m.sets[m.userset(tree.Object, tree.Relation)], nil
+	for level := range m.stratify() + 1 {
+		for rounds := 1; m.round(level); rounds++ {
+			if rounds == maxRounds {
+				return nil, errParadox
+			}
 		}
 	}
-	return nil, errParadox
+	return m.sets[m.userset(tree.Object, tree.Relation)], nil
+}
+
+// stratify finds the levels, and returns the highest. Those who depend on their own
+// exclusion have no level that is high enough, and stay together on the last.
+func (m *members) stratify() (highest int) {
+	for raised := true; raised; {
+		raised = false
+		for _, t := range slices.Backward(m.usersets) {
+			at := m.userset(t.Object, t.Relation)
+			level := min(m.level(t.Children[0]), len(m.usersets))
+			if level > m.levels[at] {
+				m.levels[at], raised = level, true
+			}
+			highest = max(highest, level)
+		}
+	}
+	return highest
+}
+
+// level is that of an expression.
+func (m *members) level(t *rewrite.Tree) (level int) {
+	if t.Kind == rewrite.UsersetTree {
+		return m.levels[m.userset(t.Object, t.Relation)]
+	}
+	for i, child := range t.Children {
+		deeper := 0
+		if t.Kind == rewrite.ExclusionTree && i > 0 {
+			deeper = 1
+		}
+		level = max(level, m.level(child)+deeper)
+	}
+	return level
 }
 
 // gather lists the usersets of a tree, which has opened every one that is stored,
@@ -69,10 +106,14 @@ func (m *members) gather(t *rewrite.Tree) error {
 	return nil
 }
 
-// round finds every set again from the others, and reports whether one changed.
-func (m *members) round() (changed bool) {
+// round finds every set of a level again from the others, and reports whether one
+// changed.
+func (m *members) round(level int) (changed bool) {
 	for _, t := range slices.Backward(m.usersets) {
 		at := m.userset(t.Object, t.Relation)
+		if m.levels[at] != level {
+			continue
+		}
 		set := m.of(t.Children[0], at)
 		if !set.equal(m.sets[at]) {
 			m.sets[at], changed = set, true

@@ -329,3 +329,36 @@ validation:
 `, Options{Now: noon})
 	expect(t, report, "holds document:one#sign", "holds document:two#sign", "holds document:three#sign")
 }
+
+// What an exclusion takes away must be known before it is asked: else repo:o1 is in
+// the share of repo:o2 for a round, and then for ever, by the circle of parents.
+func TestWhatIsExcludedIsFoundBeforeItCanGoRound(t *testing.T) {
+	report := run(t, `
+schema: |-
+  definition user {}
+
+  definition team {
+    relation owner: repo#cancel
+  }
+
+  definition repo {
+    relation parent: repo
+    relation restart: user
+    permission admin = parent->cancel
+    permission share = parent->share + (parent - parent->parent)
+    permission cancel = (parent->restart & admin) + share
+  }
+relationships: |-
+  repo:o0#parent@repo:o0
+  repo:o0#parent@repo:o1
+  repo:o0#parent@repo:o2
+  repo:o1#parent@repo:o0
+  repo:o1#parent@repo:o1
+  repo:o2#parent@repo:o1
+  team:o0#owner@repo:o2#cancel
+validation:
+  team:o0#owner:
+    - "[repo:o2#cancel] is <team:o0#owner>"
+`, Options{Now: noon})
+	expect(t, report, "holds team:o0#owner")
+}
