@@ -31,10 +31,19 @@ func Check(s *Schema) error {
 	return c.report.err()
 }
 
+// Doubts returns what a schema that passes [Check] says and hardly means: its
+// problems are of kinds that say so. There may be none.
+func Doubts(s *Schema) *Errors {
+	c := newChecker(s)
+	c.run()
+	return c.doubts.list()
+}
+
 func newChecker(s *Schema) *checker {
 	return &checker{
 		Schema:      s,
 		report:      &reporter{sources: s.sources},
+		doubts:      &reporter{sources: s.sources},
 		tops:        make(map[string]Position),
 		definitions: make(map[string]*scope, len(s.Definitions)),
 		partials:    make(map[string]*Partial),
@@ -74,6 +83,7 @@ func (c *checker) run() {
 type checker struct {
 	*Schema
 	report      *reporter
+	doubts      *reporter           // what is allowed, and hardly meant
 	tops        map[string]Position // of definitions, caveats and partials, which share their names
 	definitions map[string]*scope
 	partials    map[string]*Partial
@@ -356,7 +366,8 @@ func (c *checker) ref(sc *scope, e *Ref) {
 		"`%s` has no relation or permission `%s`", sc.Name, e.Name)
 }
 
-// arrow checks that the left side is a relation whose subjects have the right side.
+// arrow checks that the left side is a relation, and doubts that it is meant if no
+// subject of it has the right side.
 func (c *checker) arrow(sc *scope, p *Permission, e *Arrow) {
 	r, ok := sc.members[e.Relation].(*Relation)
 	if !ok {
@@ -373,7 +384,11 @@ func (c *checker) arrow(sc *scope, p *Permission, e *Arrow) {
 	}
 	if !c.targetExists(r, e.Target) {
 		hint := func() string { return didYouMean(e.Target, c.targetNames(r)) }
-		c.report.meaning(aboutName(About{ArrowToNothing, sc.Name, p.Name, e.Target}, nameProblem), e.TargetPos, e.Target, hint,
+		report := c.doubts // it may lead somewhere one day
+		if nameProblem(e.Target) != "" {
+			report = c.report
+		}
+		report.meaning(aboutName(About{ArrowToNothing, sc.Name, p.Name, e.Target}, nameProblem), e.TargetPos, e.Target, hint,
 			"no type that `%s` takes has a relation or permission `%s`", r.Name, e.Target)
 	}
 }

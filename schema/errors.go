@@ -54,6 +54,7 @@ const (
 	// ArrowOverWildcard is an arrow, in Definition's permission Member, over a relation, Name, that takes a wildcard.
 	ArrowOverWildcard
 	// ArrowToNothing is an arrow, in Definition's permission Member, to a Name that no subject of its left side has.
+	// It is a doubt: such an arrow leads to nobody.
 	ArrowToNothing
 	// CircularPermission is a permission, Member, of Definition that depends on itself;
 	// Name lists the permissions of the circle, in order, with commas between them.
@@ -134,6 +135,11 @@ func (r *reporter) err() error {
 	if !r.failed() {
 		return nil
 	}
+	return r.list()
+}
+
+// list returns what was reported.
+func (r *reporter) list() *Errors {
 	slices.SortStableFunc(r.found, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Offset, b.Pos.Offset))
 	})

@@ -31,7 +31,6 @@ func TestProblemsWithTheMeaningOfATextSayWhatTheyAreAbout(t *testing.T) {
 		{doc("permission aaa = bbb->ccc"), About{UnknownMember, "doc", "", "bbb"}},
 		{doc("relation team: team\npermission aaa = team\npermission bbb = aaa->member"), About{ArrowOverPermission, "doc", "bbb", "aaa"}},
 		{doc("relation team: team:*\npermission bbb = team->member"), About{ArrowOverWildcard, "doc", "bbb", "team"}},
-		{doc("relation team: team\npermission bbb = team->owner"), About{ArrowToNothing, "doc", "bbb", "owner"}},
 		{doc("permission ccc = bbb\npermission bbb = aaa\npermission aaa = ccc"), About{CircularPermission, "doc", "ccc", "aaa,bbb,ccc"}},
 		{"use typechecking\n" + doc("relation aaa: user\npermission bbb: team = aaa"), About{IncompleteAnnotation, "doc", "", "bbb"}},
 	} {
@@ -44,6 +43,26 @@ func TestProblemsWithTheMeaningOfATextSayWhatTheyAreAbout(t *testing.T) {
 		if diff := cmp.Diff(c.want, problems.Problems[0].About); diff != "" {
 			t.Errorf("%s: %v: -want +got\n%s", c.text, err, diff)
 		}
+	}
+}
+
+func TestAnArrowToNothingIsTakenAndDoubted(t *testing.T) {
+	s := mustLoad(t, `definition user {}
+definition team {
+	relation member: user
+}
+definition doc {
+	relation team: team
+	permission bbb = team->owner + team->member
+	permission ccc = team.all(owner)
+}`)
+	var doubts []About
+	for _, p := range Doubts(s).Problems {
+		doubts = append(doubts, p.About)
+	}
+	want := []About{{ArrowToNothing, "doc", "bbb", "owner"}, {ArrowToNothing, "doc", "ccc", "owner"}}
+	if diff := cmp.Diff(want, doubts); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }
 

@@ -21,6 +21,16 @@ func TestProblemsAreRenderedWithTheirPlaces(t *testing.T) {
 	}
 }
 
+func TestDoubtsAreRenderedAsProblemsAre(t *testing.T) {
+	golden.Cases(t, "testdata/doubts.txt", func(t *testing.T, input string) string {
+		s, err := Load("test.zed", input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Doubts(s).Error()
+	})
+}
+
 func TestFormatLaysOutTheCanonicalWay(t *testing.T) {
 	golden.Cases(t, "testdata/format.txt", func(t *testing.T, input string) string {
 		s, err := Parse("test.zed", input)

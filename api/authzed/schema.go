@@ -176,7 +176,6 @@ var aboutNames = map[schema.ProblemKind]struct{ definition, member, name string 
 	schema.MissingRestriction:   {definition: "definition_name", name: "relation_name"},
 	schema.ArrowOverPermission:  {definition: "definition_name", member: "permission_name", name: "used_permission_name"},
 	schema.ArrowOverWildcard:    {definition: "definition_name", member: "permission_name", name: "accessed_relation_name"},
-	schema.ArrowToNothing:       {definition: "definition_name", member: "permission_name", name: "relation_or_permission_name"},
 	schema.CircularPermission:   {definition: "definition_name", name: "permission_names"},
 	schema.IncompleteAnnotation: {}, // SpiceDB tells the reason alone
 	schema.UnusedParameter:      {definition: "caveat_name", name: "parameter_name"},

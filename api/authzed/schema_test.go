@@ -136,8 +136,6 @@ func TestWhatASchemaCannotMeanIsToldByItsNames(t *testing.T) {
 			names{"definition_name": "doc", "permission_name": "see", "used_permission_name": "all"}},
 		{doc("relation team: team:*\npermission see = team->member"),
 			names{"definition_name": "doc", "permission_name": "see", "accessed_relation_name": "team"}},
-		{doc("relation team: team\npermission see = team->owner"),
-			names{"definition_name": "doc", "permission_name": "see", "relation_or_permission_name": "owner"}},
 		{doc("permission one = two\npermission two = one"), names{"definition_name": "doc", "permission_names": "one,two"}},
 		{"use typechecking\n" + doc("relation owner: user\npermission see: team = owner"), nil},
 		{"caveat late(hour int, day int) { hour > 9 }\n" + types, names{"caveat_name": "late", "parameter_name": "day"}},

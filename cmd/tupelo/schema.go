@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tupelodb/tupelo/api/tupelov1"
+	"github.com/tupelodb/tupelo/schema"
 )
 
 func newSchemaCommand(t *terminal) *cobra.Command {
@@ -71,7 +72,8 @@ func newSchemaWriteCommand(t *terminal) *cobra.Command {
 		Short: "Replace the server's schema",
 		Long: `Replace the server's schema by that of a file; - for standard input. If it imports
 others, what the server gets is one text that holds them all. It is refused if
-stored tuples would no longer be allowed; the error says which and how many.`,
+stored tuples would no longer be allowed; the error says which and how many. What
+is hardly meant, an arrow that leads to nobody, is taken with a warning.`,
 		Example: "  tupelo schema write gitclub.zed\n  tupelo schema write - < gitclub.zed",
 		Args:    arguments(1, 1),
 	}
@@ -87,6 +89,9 @@ stored tuples would no longer be allowed; the error says which and how many.`,
 		response, err := c.WriteSchema(ctx, &tupelov1.WriteSchemaRequest{Text: whole})
 		if err != nil {
 			return situated{name, err}
+		}
+		if taken, err := schema.LoadFiles(name, string(text), besides(args[0])); err == nil {
+			doubt(t, taken)
 		}
 		return t.acknowledge(response, response.Zookie, "wrote the schema")
 	})

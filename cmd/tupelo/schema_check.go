@@ -13,8 +13,10 @@ func newSchemaCheckCommand(t *terminal) *cobra.Command {
 		Use:   "check FILE...",
 		Short: "Look for mistakes in schemas, without a server",
 		Long: `Look for mistakes in schemas, and in the files that they import, without a server;
-- stands for standard input, whose imports are in the working directory. Each mistake is shown with its line. Exit status: 0 if there are none, 1 if there are some, 2 if a
-file cannot be read.`,
+- stands for standard input, whose imports are in the working directory. Each mistake is shown with its line,
+and so is what a server takes although it is hardly meant: an arrow that leads to
+nobody. Exit status: 0 if there is no mistake, 1 if there are some, 2 if a file
+cannot be read.`,
 		Example: "  tupelo schema check gitclub.zed\n  tupelo schema check --json gitclub.zed",
 		Args:    arguments(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -39,6 +41,8 @@ type schemaReport struct {
 	File     string          `json:"file"`
 	Valid    bool            `json:"valid"`
 	Problems []schemaProblem `json:"problems"`
+	// Doubts are with what is valid and hardly meant.
+	Doubts []schemaProblem `json:"doubts"`
 	// Omitted counts the problems beyond those listed.
 	Omitted int `json:"omitted"`
 }
@@ -67,7 +71,11 @@ func checkSchema(t *terminal, path string) (valid bool, err error) {
 	}
 	switch {
 	case t.json:
-		return found == nil, t.object(report(name, found))
+		r := report(name, found)
+		if found == nil {
+			r.Doubts = schemaProblems(schema.Doubts(parsed))
+		}
+		return found == nil, t.object(r)
 	case found != nil:
 		t.notef("%s", found)
 		return false, nil
@@ -75,20 +83,32 @@ func checkSchema(t *terminal, path string) (valid bool, err error) {
 	if !t.quiet {
 		t.printf("%s: ok, %s\n", name, plural(len(parsed.Definitions), "definition"))
 	}
+	doubt(t, parsed)
 	return true, nil
 }
 
-func report(name string, found *schema.Errors) schemaReport {
-	r := schemaReport{File: name, Valid: found == nil, Problems: []schemaProblem{}}
-	if found == nil {
-		return r
+// doubt tells what a valid schema hardly means.
+func doubt(t *terminal, valid *schema.Schema) {
+	if doubts := schema.Doubts(valid); len(doubts.Problems) > 0 {
+		t.notef("warning: %s", doubts)
 	}
-	r.Omitted = found.Omitted
+}
+
+func report(name string, found *schema.Errors) schemaReport {
+	r := schemaReport{File: name, Valid: found == nil, Problems: []schemaProblem{}, Doubts: []schemaProblem{}}
+	if found != nil {
+		r.Omitted, r.Problems = found.Omitted, schemaProblems(found)
+	}
+	return r
+}
+
+func schemaProblems(found *schema.Errors) []schemaProblem {
+	list := []schemaProblem{}
 	for _, p := range found.Problems {
-		r.Problems = append(r.Problems, schemaProblem{
+		list = append(list, schemaProblem{
 			File: p.File, Line: p.Pos.Line, Column: p.Pos.Column, Length: p.LengthBytes,
 			Text: p.Line, Message: p.Message, Hint: p.Hint,
 		})
 	}
-	return r
+	return list
 }

@@ -45,10 +45,13 @@ func (e expressions) leaf() schema.Expr {
 }
 
 // arrow points from the parent relation to any member of any type that it takes:
-// often one that its other types lack.
+// often one that its other types lack, and rarely one that all of them do.
 func (e expressions) arrow() schema.Expr {
 	t := e.named(one(e.generator, e.parents).Type)
 	a := &schema.Arrow{Relation: parentRelation, Target: one(e.generator, t.members())}
+	if e.chance(4) {
+		a.Target = lackedTarget
+	}
 	if e.opts.ArrowFunctions && e.chance(50) {
 		a.Form = schema.ArrowAll
 		if e.chance(20) {

@@ -37,6 +37,7 @@ var (
 const (
 	memberRelation = "member" // of groups: subjects, and members of other groups
 	parentRelation = "parent" // of resources: what arrows follow
+	lackedTarget   = "lacked" // of no type: where some arrows point
 	bannedRelation = "banned" // concrete subjects only, for exclusions that end
 )
 

@@ -142,6 +142,10 @@ func (f features) expression(s *schema.Schema, d *schema.Definition, p *schema.P
 func (f features) arrow(s *schema.Schema, d *schema.Definition, p *schema.Permission, e *schema.Arrow) {
 	f["arrow"]++
 	f["arrow of form "+fmt.Sprint(e.Form)]++
+	if e.Target == lackedTarget {
+		f["arrow to nothing"]++
+		return
+	}
 	m, _ := d.Member(e.Relation)
 	for _, t := range m.(*schema.Relation).Types {
 		target, _ := s.Definition(t.Type)
@@ -173,7 +177,7 @@ func TestAFewDozenSchemasUseEveryConstruct(t *testing.T) {
 	for _, feature := range []string{
 		"operator +", "operator &", "operator -", "nil", "arrow", "reference to a permission",
 		"object", "wildcard", "userset of a relation", "userset of a permission", "nested team",
-		"caveat", "expiration", "caveat and expiration", "self", "arrow of form 1", "arrow of form 2", "arrow over a userset", "arrow to a type that lacks the target", "arrow to itself",
+		"caveat", "expiration", "caveat and expiration", "self", "arrow of form 1", "arrow of form 2", "arrow over a userset", "arrow to a type that lacks the target", "arrow to nothing", "arrow to itself",
 	} {
 		if f[feature] < 3 {
 			t.Errorf("%s occurs %d times in 48 schemas", feature, f[feature])
