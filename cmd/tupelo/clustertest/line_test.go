@@ -3,12 +3,14 @@ package clustertest
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
@@ -113,7 +115,18 @@ func askWithin[A any](ctx context.Context, limit time.Duration, l *line, call fu
 	if err != nil && ctx.Err() != nil {
 		l.close()
 	}
+	if neverLeft(err) {
+		return answer, errNotSent
+	}
 	return answer, err
+}
+
+// neverLeft reports whether a call failed for want of a connection, which was lost
+// after reach had seen it: gRPC itself tries a call again by another only if the
+// node cannot have seen it.
+func neverLeft(err error) bool {
+	s := status.Convert(err)
+	return reasonOf(err) == 0 && s.Code() == codes.Unavailable && strings.Contains(s.Message(), "transport: Error while dialing")
 }
 
 // reasonOf returns the server's word for an error; 0 if it is not the server's.
