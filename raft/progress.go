@@ -138,8 +138,14 @@ func (t *watchedTransport) countable(q *hraft.AppendEntriesRequest, quit <-chan 
 func lastOf(q *hraft.AppendEntriesRequest) uint64 { return q.PrevLogEntry + uint64(len(q.Entries)) }
 
 // fill gives the entries of a message the data that they are without, and takes
-// those out for which there is no room. Raft goes on from the last one in it.
+// those out for which there is no room. Raft goes on from the last one in it. A
+// heartbeat is left alone: it is one message for ever, which a follower in the same
+// process may still be reading when the next is due.
 func (t *watchedTransport) fill(q *hraft.AppendEntriesRequest) error {
+	if len(q.Entries) == 0 {
+		boundCommit(q)
+		return nil
+	}
 	n, err := t.log.load(q.Entries)
 	if err != nil {
 		return fmt.Errorf("entries for a follower: %w", err)
@@ -156,7 +162,9 @@ func (t *watchedTransport) fill(q *hraft.AppendEntriesRequest) error {
 // log holds there: between the two, a majority elsewhere may have committed an
 // entry in whose place this follower still has another.
 func boundCommit(q *hraft.AppendEntriesRequest) {
-	q.LeaderCommitIndex = min(q.LeaderCommitIndex, lastOf(q))
+	if last := lastOf(q); q.LeaderCommitIndex > last {
+		q.LeaderCommitIndex = last
+	}
 }
 
 func (p *progress) appended(id hraft.ServerID, q *hraft.AppendEntriesRequest, a *hraft.AppendEntriesResponse) {
