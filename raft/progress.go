@@ -138,20 +138,18 @@ func (t *watchedTransport) countable(q *hraft.AppendEntriesRequest, quit <-chan 
 func lastOf(q *hraft.AppendEntriesRequest) uint64 { return q.PrevLogEntry + uint64(len(q.Entries)) }
 
 // fill gives the entries of a message the data that they are without, and takes
-// those out for which there is no room. Raft goes on from the last one in it. A
-// heartbeat is left alone: it is one message for ever, which a follower in the same
-// process may still be reading when the next is due.
+// those out for which there is no room. Raft goes on from the last one in it. What
+// stays as it is is not written: a heartbeat is one message for ever, which a follower
+// in the same process may still be reading when the next is due.
 func (t *watchedTransport) fill(q *hraft.AppendEntriesRequest) error {
-	if len(q.Entries) == 0 {
-		boundCommit(q)
-		return nil
-	}
 	n, err := t.log.load(q.Entries)
 	if err != nil {
 		return fmt.Errorf("entries for a follower: %w", err)
 	}
-	clear(q.Entries[n:])
-	q.Entries = q.Entries[:n]
+	if n < len(q.Entries) {
+		clear(q.Entries[n:])
+		q.Entries = q.Entries[:n]
+	}
 	boundCommit(q)
 	return nil
 }

@@ -113,7 +113,8 @@ func (i *offlineImport) work(ctx context.Context, blocks <-chan block) error {
 }
 
 // plainLine returns what a line says; one without any space or quote can have no
-// comment but as a whole.
+// comment but as a whole. Three searches for one byte each, which processors do many
+// bytes at a time, take less than one for any of them.
 func plainLine(text string) string {
 	text = strings.TrimSuffix(text, "\r")
 	if text == "" || text[0] == '#' || text[0] == '/' ||
